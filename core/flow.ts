@@ -1,0 +1,94 @@
+/** A connection and a flow as hooks see them. The proxy's own state hangs on subclasses, out of a plugin's sight. */
+import type { Verdict } from './hooks.ts';
+import type { Headers } from './headers.ts';
+import type { FlowKind, FlowRecord } from './record.ts';
+
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Where the client wanted to go. */
+export interface Destination {
+  /** The canonical name behind the address (our DNS answer, or the proxy request); null for a bare address. */
+  readonly name: string | null;
+  /** The address that was dialled by the client; null where a proxy request named a host. */
+  readonly address: string | null;
+  readonly port: number;
+}
+
+/** What the first bytes of a TLS connection show (RFC 8446, section 4.1.2). */
+export interface ClientHello {
+  /** Canonical server name, null where absent. */
+  readonly sni: string | null;
+  readonly alpn: readonly string[];
+  /** TLS versions offered, such as 0x0304, GREASE left out. */
+  readonly versions: readonly number[];
+  readonly ciphers: readonly number[];
+  readonly groups: readonly number[];
+  readonly signatureAlgorithms: readonly number[];
+  /** True where an encrypted_client_hello extension is present, real or GREASE. */
+  readonly ech: boolean;
+  readonly ja4: string;
+}
+
+export interface Connection {
+  readonly id: string;
+  /** `dns` is a name look-up: `destination.name` is the question and the port says nothing. */
+  readonly protocol: 'tls' | 'http' | 'raw' | 'dns';
+  readonly client: Endpoint;
+  readonly destination: Destination;
+  readonly clientHello: ClientHello | null;
+  /** Set by the hooks: the allowance noted last. */
+  allowance: Verdict | undefined;
+  readonly annotations: Record<string, Record<string, unknown>>;
+}
+
+export interface FlowRequest {
+  method: string;
+  readonly scheme: 'http' | 'https';
+  /** `Host` or `:authority` as sent; the destination's where there was none. */
+  authority: string;
+  /** Origin-form: path and query. */
+  path: string;
+  readonly httpVersion: string;
+  readonly headers: Headers;
+  readonly url: string;
+}
+
+export interface FlowResponse {
+  readonly status: number;
+  readonly statusText: string;
+  readonly httpVersion: string;
+  readonly headers: Headers;
+}
+
+export type Side = 'request' | 'response';
+
+export interface Flow {
+  readonly id: string;
+  readonly kind: FlowKind;
+  readonly connection: Connection;
+  readonly request: FlowRequest;
+  /** Null until the response head has come. */
+  readonly response: FlowResponse | null;
+  allowance: Verdict | undefined;
+  readonly annotations: Record<string, Record<string, unknown>>;
+  /** Sees each chunk of a body as it is forwarded; the chunk is not to be changed or kept. Call it in `onRequest` or, for the response, up to `onResponse`. */
+  observe(side: Side, chunk: (chunk: Uint8Array) => void): void;
+}
+
+/** A flow that is over. */
+export interface CompletedFlow {
+  /** Up to the redact stage it may be changed, from then on it is frozen. */
+  readonly record: FlowRecord;
+  /** The record as its line in `flows.jsonl`, without the newline. Made once, for every sink; only in the sink stage. */
+  readonly line: string;
+  /**
+   * In the redact stage: rewrites a body that lies whole in a file; `transform` maps the (still encoded) bytes.
+   * The file gets the name of the new bytes' hash, and the record forgets the old one.
+   */
+  rewriteBodyFile(side: Side, transform: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>): Promise<void>;
+  /** Called by the hooks between redact and sink. */
+  freeze(): void;
+}

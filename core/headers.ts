@@ -1,0 +1,89 @@
+/**
+ * An ordered list of header fields: order, case and duplicates as they were on the wire (RFC 9110, section 5).
+ * Kept flat (`[name, value, name, value …]`), the form in which the codecs read and write it.
+ */
+export class Headers {
+  /** Name, value, name, value …; the codecs write it as it stands. */
+  readonly raw: string[];
+
+  constructor(raw: string[] = []) {
+    this.raw = raw;
+  }
+
+  static from(pairs: Iterable<readonly [string, string]>): Headers {
+    const raw: string[] = [];
+    for (const [name, value] of pairs) raw.push(name, value);
+    return new Headers(raw);
+  }
+
+  /** The first value of a field, by its name in any case. */
+  get(name: string): string | undefined {
+    const { raw } = this;
+    for (let i = 0; i < raw.length; i += 2) if (sameName(raw[i]!, name)) return raw[i + 1];
+    return undefined;
+  }
+
+  /** Every value of a field, in order. */
+  getAll(name: string): string[] {
+    const { raw } = this;
+    const values: string[] = [];
+    for (let i = 0; i < raw.length; i += 2) if (sameName(raw[i]!, name)) values.push(raw[i + 1]!);
+    return values;
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== undefined;
+  }
+
+  /** Puts one value in the place of the first of the field's values and drops the others; appends where there is none. */
+  set(name: string, value: string): void {
+    const { raw } = this;
+    for (let i = 0; i < raw.length; i += 2) {
+      if (!sameName(raw[i]!, name)) continue;
+      raw[i + 1] = value;
+      this.#drop(name, i + 2);
+      return;
+    }
+    raw.push(name, value);
+  }
+
+  append(name: string, value: string): void {
+    this.raw.push(name, value);
+  }
+
+  delete(name: string): void {
+    this.#drop(name, 0);
+  }
+
+  get size(): number {
+    return this.raw.length / 2;
+  }
+
+  /** `[name, value]` pairs in order, the shape of the flow record. */
+  pairs(): [string, string][] {
+    const pairs: [string, string][] = [];
+    for (let i = 0; i < this.raw.length; i += 2) pairs.push([this.raw[i]!, this.raw[i + 1]!]);
+    return pairs;
+  }
+
+  [Symbol.iterator](): Iterator<[string, string]> {
+    return this.pairs()[Symbol.iterator]();
+  }
+
+  #drop(name: string, from: number): void {
+    const { raw } = this;
+    let write = from;
+    for (let read = from; read < raw.length; read += 2) {
+      if (sameName(raw[read]!, name)) continue;
+      raw[write] = raw[read]!;
+      raw[write + 1] = raw[read + 1]!;
+      write += 2;
+    }
+    raw.length = write;
+  }
+}
+
+/** Field names are compared without case (RFC 9110, section 5.1). */
+export function sameName(a: string, b: string): boolean {
+  return a.length === b.length && (a === b || a.toLowerCase() === b.toLowerCase());
+}

@@ -1,0 +1,95 @@
+import type { Server } from 'node:net';
+import type { Socket } from 'node:dgram';
+
+/** A directory or file of the host that the guest sees. Absolute paths; `destination` is a path in the guest. */
+export interface Mount {
+  readonly source: string;
+  readonly destination: string;
+  readonly readOnly: boolean;
+}
+
+/**
+ * `plane`: the whole guest network ends in listeners of ours (captured, or relayed plainly).
+ * `none`: the guest has a loopback interface and nothing else.
+ */
+export type GuestNetwork = 'plane' | 'none';
+
+export interface GuestSpec {
+  readonly jobId: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The profile's variables; the engine adds PATH, HOME, trust variables and so on where the profile is silent. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd?: string | undefined;
+  readonly mounts: readonly Mount[];
+  /** Names of files and folders that are masked wherever they appear inside a mount: `.mentu`, `mentu.yaml`. */
+  readonly maskedNames: readonly string[];
+  /** Absolute host paths that must not be visible at all (the job's directory, MENTU_HOME). */
+  readonly hiddenPaths: readonly string[];
+  readonly network: GuestNetwork;
+  /** PEM of the CA certificate that the guest is to trust; null where nothing is decrypted. */
+  readonly caCertificate: string | null;
+  /** Terminal size where the guest gets a terminal of its own; null passes the host's stdin, stdout, stderr through. */
+  readonly terminal: { columns: number; rows: number } | null;
+}
+
+/** What the listeners of the plane give to the capture core. They are in the guest's network; sockets accepted from them are usable here. */
+export interface PlaneListeners {
+  /** TCP on every port, IPv4 and IPv6; `localAddress` and `localPort` of an accepted socket are the original destination. */
+  readonly tcp: readonly Server[];
+  /** UDP 53; replies sent to the sender reach the guest. */
+  readonly dns: readonly Socket[];
+}
+
+export interface GuestExit {
+  /** As `docker run` has it: the command's own code, 126 not executable, 127 not found, 128+n ended by signal n, 125 the engine failed. */
+  readonly code: number;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** What the plane dropped, in packets. */
+export interface PlaneDrops {
+  readonly udp: number;
+  readonly other: number;
+}
+
+/** A guest that is prepared and whose command has not started until `run`. One guest per job. */
+export interface Guest {
+  readonly listeners: PlaneListeners | null;
+  /** Milliseconds of each part of the way to the command's first instruction. Complete once `run` has resolved. */
+  readonly boot: Readonly<Record<string, number>>;
+  /** Starts the command. Resolves when it runs. */
+  run(): Promise<void>;
+  readonly exited: Promise<GuestExit>;
+  /** Sends a signal to the command (to its foreground group where it has a terminal). */
+  signal(name: NodeJS.Signals): void;
+  /** The guest's terminal: bytes to and from it; null without one. */
+  readonly terminal: GuestTerminal | null;
+  drops(): Promise<PlaneDrops>;
+  /** Ends what is left of the guest and leaves no process, namespace, socket or file behind. May be called more than once. */
+  close(): Promise<void>;
+}
+
+export interface GuestTerminal {
+  readonly input: NodeJS.WritableStream;
+  readonly output: NodeJS.ReadableStream;
+  resize(columns: number, rows: number): void;
+}
+
+/** One finding of `doctor`: something the engine needs, whether it is there, and the one line that mends it. */
+export interface Finding {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly mend?: string | undefined;
+}
+
+/** An engine isolates a command. Engines live in `plugins/engines/<name>/`; core knows none of them. */
+export interface GuestEngine {
+  readonly name: string;
+  readonly boundary: 'namespace' | 'kernel';
+  /** What is missing on this machine. Quick; starts no guest. */
+  examine(): Promise<Finding[]>;
+  /** Prepares a guest. Throws a `MentuError` (`engine_…`) where it cannot. */
+  prepare(spec: GuestSpec): Promise<Guest>;
+}
