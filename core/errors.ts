@@ -118,6 +118,24 @@ export const ERRORS = {
     message: 'The plugin {plugin} taps an unknown hook, {hook}.',
     remedy: 'Known hooks: {known}.',
   },
+
+  // The command line.
+  unknown_command: {
+    message: 'There is no command "{command}".',
+    remedy: '{remedy} See "{program} --help".',
+  },
+  unknown_flag: {
+    message: 'There is no flag {flag}.',
+    remedy: '{near}{help}',
+  },
+  bad_flag: {
+    message: '{flag} {reason}.',
+    remedy: '{help}',
+  },
+  bad_arguments: {
+    message: 'The arguments are not understood: {reason}.',
+    remedy: '{help}',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
