@@ -113,6 +113,20 @@ export const ERRORS = {
     status: 503,
   },
 
+  // Names, pins and the dialler, at load.
+  host_pattern_invalid: {
+    message: 'The host pattern {pattern} is invalid: {reason}.',
+    remedy: 'Write a host (example.com), its subdomains (*.example.com), an address or *, each with an optional :port.',
+  },
+  host_pin_invalid: {
+    message: 'The pin {name} to {target} is invalid: {reason}.',
+    remedy: 'Under interceptor.hosts, write a name or an address, and the address with an optional port that it leads to: "api.example.com": "127.0.0.1:8443".',
+  },
+  upstream_proxy_invalid: {
+    message: 'The upstream proxy {proxy} is invalid: {reason}.',
+    remedy: 'Write http://host:port, https://host:port or socks5://host:port, with user:password@ before the host where the proxy wants it.',
+  },
+
   // Plugins, at load.
   unknown_hook: {
     message: 'The plugin {plugin} taps an unknown hook, {hook}.',

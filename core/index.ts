@@ -9,3 +9,8 @@ export { RECORD_VERSION } from './record.ts';
 export type * from './record.ts';
 export { ERRORS, MentuError, statusOf } from './errors.ts';
 export type { ErrorCode, ErrorEntry, ErrorParams, ErrorPlace } from './errors.ts';
+export { canonicalHost, hostInUrl, isAddress } from './names/host.ts';
+export { parsePort, splitAuthority } from './names/authority.ts';
+export type { Authority } from './names/authority.ts';
+export { HostPatternList, parseHostPattern } from './names/pattern.ts';
+export type { HostPattern } from './names/pattern.ts';
