@@ -127,10 +127,124 @@ export const ERRORS = {
     remedy: 'Write http://host:port, https://host:port or socks5://host:port, with user:password@ before the host where the proxy wants it.',
   },
 
+  // The record's bodies.
+  bodies_over_quota: {
+    message: 'The files of bodies have reached the quota of {quota} bytes; longer bodies are recorded truncated from here on.',
+    remedy: 'Raise interceptor.bodyQuota in the profile if whole bodies are wanted.',
+  },
+  body_not_stored: {
+    message: 'A body could not be written to a file: {reason}.',
+    remedy: 'Check the space and the rights of the job directory; the record keeps the beginning of the body.',
+  },
+  bodies_unsafe: {
+    message: '{path} is not a folder of its own (a file, or a symbolic link).',
+    remedy: 'Remove it, or name another job directory with --job-dir.',
+  },
+
+  // Settings: profile, preset, mentu.yaml and the files that they name.
+  file_unreadable: {
+    message: 'The {what} {file} cannot be read: {reason}.',
+    remedy: 'Check the path, which is relative to the file that names it (~ is not expanded), and its permissions.',
+  },
+  settings_syntax: {
+    message: 'This is not valid {language}: {reason}.',
+    remedy: 'Mend the file at this place.',
+  },
+  settings_duplicate_key: {
+    message: 'The key `{key}` is given twice.',
+    remedy: 'Keep one of them.',
+  },
+  settings_unknown_key: {
+    message: 'Unknown key `{key}`{where}{near}',
+    remedy: '{known}',
+  },
+  settings_missing_key: {
+    message: '{where} lacks the key `{key}`.',
+    remedy: 'Add it.',
+  },
+  settings_wrong_value: {
+    message: '{where} must be {expected}, not {actual}.',
+    remedy: '{hint}',
+  },
+  command_missing: {
+    message: 'There is no command to run.',
+    remedy: 'Name it on the command line after `--`, or under the key `command` of the profile.',
+  },
+  restart_policy_unsupported: {
+    message: 'restartPolicy {policy} is not supported: a command is run once.',
+    remedy: 'Leave `restartPolicy` out, or set it to "no".',
+  },
+  mount_source_missing: {
+    message: 'The mount source {source} cannot be used: {reason}.',
+    remedy: 'Name a file or folder of the host, absolute or relative to the profile; ~ is not expanded.',
+  },
+  mount_destination_invalid: {
+    message: 'The mount destination {destination} {reason}.',
+    remedy: 'Name an absolute path in the guest, once, such as "/work".',
+  },
+  trusted_ca_invalid: {
+    message: 'The CA file {file} holds no usable certificate: {reason}.',
+    remedy: 'Give PEM: one or more blocks that begin with -----BEGIN CERTIFICATE-----.',
+  },
+  preset_unknown: {
+    message: 'There is no preset `{preset}`{near}.',
+    remedy: 'Presets: {known}. A preset of your own is named by its path, such as ./my-preset.yaml.',
+  },
+  preset_cycle: {
+    message: 'The preset extends itself: {chain}.',
+    remedy: 'Take one `extends` out of the circle.',
+  },
+  allow_list_missing: {
+    message: 'The preset {preset} denies all that is not allowed, and there is no allow list.',
+    remedy: 'Set sandbox.allowedDomains in the profile, or give --allow HOST.',
+  },
+  config_symlink: {
+    message: '{file} is a symbolic link, and what it leads to may change unseen.',
+    remedy: 'Put the file itself here.',
+  },
+  config_untrusted: {
+    message: '{file} {reason}, and {state}.',
+    remedy: 'Read {files}; if it is yours to trust, run `mentu-runtime config trust`.',
+  },
+  trust_store_unsafe: {
+    message: 'The trust file {file} cannot be relied on: {reason}.',
+    remedy: 'Look who wrote it; then remove it and run `mentu-runtime config trust` anew.',
+  },
+
   // Plugins, at load.
+  plugin_not_found: {
+    message: 'There is no plugin `{plugin}`: {reason}{near}.',
+    remedy: 'Built-in plugins: {known}. Others are named by a path relative to the file (./my-plugin) or as an npm package that is installed.',
+  },
+  plugin_import_failed: {
+    message: 'The plugin `{plugin}` cannot be loaded: {reason}.',
+    remedy: 'Mend {file}.',
+  },
+  plugin_invalid: {
+    message: 'What {file} exports is no capture plugin: {reason}.',
+    remedy: 'Export defineCapturePlugin({name, options, setup}) as default.',
+  },
+  plugin_duplicate: {
+    message: 'Two plugins are named `{plugin}`: {first} and {second}.',
+    remedy: 'Give one of them another name, or list it once.',
+  },
+  plugin_not_inherited: {
+    message: 'There is no inherited plugin `{plugin}` to leave out{near}.',
+    remedy: 'Inherited: {known}.',
+  },
+  plugin_setup_failed: {
+    message: 'The plugin {plugin} failed in setup: {reason}.',
+    remedy: 'Mend the plugin or its options.',
+  },
   unknown_hook: {
     message: 'The plugin {plugin} taps an unknown hook, {hook}.',
     remedy: 'Known hooks: {known}.',
+  },
+
+  // The filter language.
+  bad_filter: {
+    message: 'The filter is not understood at column {column}: {reason}.',
+    remedy: 'Write it like: status>=400 and (host~example or method=POST)\n  {excerpt}\n  {pointer}',
   },
 
   // The command line.
