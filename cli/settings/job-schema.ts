@@ -1,0 +1,65 @@
+/** The parts that a profile and `mentu.yaml` share: each is checked, typed and published from here. */
+
+const patterns = (description: string) => ({ type: 'array', items: { type: 'string', minLength: 1 }, description }) as const;
+
+const byteSize = (description: string) => ({ type: ['integer', 'string'], minimum: 0, description: `${description} A number of bytes, or a size such as "64KiB", "1MiB" or "2GB".` }) as const;
+
+export const recordProperties = {
+  bodyLimit: byteSize('Bodies longer than this are cut in their line of flows.jsonl and lie whole in bodies/.'),
+  bodyQuota: byteSize('The most that the bodies/ of one job may hold. Bodies beyond it are only the beginning in their line, which says so.'),
+} as const;
+
+export const interceptorProperties = {
+  hosts: {
+    type: 'object',
+    additionalProperties: { type: 'string', minLength: 1 },
+    description: 'Pins a name, or an address that the guest may dial, to an address with an optional port: {"api.internal": "10.0.0.5:8443"}. The one way to reach private space upstream.',
+  },
+  trustedCAs: {
+    type: 'array',
+    items: { type: 'string', minLength: 1 },
+    description: 'Files of PEM certificates that are trusted upstream beside the CAs of Node and of the system. Relative to this file.',
+  },
+  ...recordProperties,
+  passthrough: patterns('Hosts whose TLS is relayed without being decrypted: example.com, *.example.com, each with an optional :port.'),
+  upstreamProxy: {
+    type: 'string',
+    minLength: 1,
+    description: 'The proxy through which our own connections go: http://, https:// or socks5://, with user and password if it asks for them.',
+  },
+} as const;
+
+export const sandboxSchema = {
+  type: 'object',
+  additionalProperties: false,
+  description: 'Which hosts the job may contact. A denied host beats an allowed one.',
+  properties: {
+    allowedDomains: patterns('Only these hosts are allowed: example.com (that host), *.example.com (its subdomains), * (all), each with an optional :port. Absent: all; empty: none.'),
+    deniedDomains: patterns('These hosts are denied: example.com (that host), *.example.com (its subdomains), * (all), each with an optional :port.'),
+  },
+} as const;
+
+export const jobProperties = {
+  command: { type: 'string', minLength: 1, description: 'The program to run, looked up in the PATH of the guest.' },
+  args: { type: 'array', items: { type: 'string' }, description: 'The arguments of the command.' },
+  env: { type: 'object', additionalProperties: { type: 'string' }, description: "Environment variables of the command. Nothing of the host's environment comes along." },
+  mounts: {
+    type: 'array',
+    description: 'Folders and files of the host that the guest sees.',
+    items: {
+      type: 'object',
+      additionalProperties: false,
+      required: ['source', 'destination'],
+      properties: {
+        source: { type: 'string', minLength: 1, description: 'A path on the host, relative to this file. ~ is not expanded.' },
+        destination: { type: 'string', minLength: 1, description: 'An absolute path in the guest.' },
+        readOnly: { type: 'boolean', description: 'True: the guest cannot write there. Default: false.' },
+      },
+    },
+  },
+  engine: { type: 'string', pattern: '^[a-z][a-z0-9-]*$', description: 'The guest engine, as `mentu-runtime doctor` lists them. Default: the one for this machine.' },
+  networkMode: { type: 'string', enum: ['none', 'nat'], description: 'nat: outbound network (default); none: no network, and with the interceptor every attempt is recorded and denied.' },
+  sandbox: sandboxSchema,
+} as const;
+
+export { patterns };
