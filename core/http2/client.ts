@@ -1,0 +1,137 @@
+/** The upstream's side of HTTP/2: one session, many requests at a time. */
+import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { MentuError } from '../errors.ts';
+import { Headers } from '../headers.ts';
+import type { RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
+import { fieldObject, regularFields } from './fields.ts';
+import { CONNECTION_WINDOW, STREAM_WINDOW } from './server.ts';
+
+const FLAG_END_STREAM = 0x1;
+
+export class Http2Client {
+  readonly #session: ClientHttp2Session;
+  readonly #host: string;
+  #closed = false;
+  #used = 0;
+  #failure = 'the connection was closed';
+
+  constructor(socket: Duplex, scheme: 'http' | 'https', host: string, onClose: () => void) {
+    this.#host = host;
+    this.#session = connect(`${scheme}://upstream.invalid`, {
+      createConnection: () => socket,
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW, maxHeaderListSize: 128 * 1024 },
+    });
+    this.#session.on('connect', (session) => session.setLocalWindowSize(CONNECTION_WINDOW));
+    this.#session.on('error', (error: Error) => {
+      this.#failure = error.message;
+    });
+    this.#session.on('goaway', () => {
+      this.#closed = true;
+    });
+    this.#session.on('close', () => {
+      this.#closed = true;
+      onClose();
+    });
+  }
+
+  get isFree(): boolean {
+    return !this.isClosed;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed || this.#session.closed || this.#session.destroyed;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  send(head: RequestHead, events: UpstreamEvents): UpstreamExchange {
+    this.#used++;
+    const raw = [':method', head.method, ':scheme', head.scheme, ':authority', head.authority, ':path', head.path];
+    for (const part of head.headers.raw) raw.push(part);
+    const stream = this.#session.request(raw, { endStream: !head.hasBody, waitForTrailers: head.hasBody } as never);
+    return new Http2UpstreamExchange(stream, head, events, this.#host, () => this.#failure);
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+}
+
+class Http2UpstreamExchange implements UpstreamExchange {
+  readonly #stream: ClientHttp2Stream;
+  readonly #events: UpstreamEvents;
+  #trailers: Headers | null = null;
+  #requestTrailers: Headers | null = null;
+  #touched = false;
+  #hasBody = true;
+  #over = false;
+
+  constructor(stream: ClientHttp2Stream, head: RequestHead, events: UpstreamEvents, host: string, failure: () => string) {
+    this.#stream = stream;
+    this.#events = events;
+    let reason: string | null = null;
+    stream.on('headers', (_headers, _flags, raw) => {
+      this.#touched = true;
+      events.onInform(responseHead(raw as unknown as string[], false));
+    });
+    stream.on('response', (_headers, flags, raw) => {
+      this.#touched = true;
+      this.#hasBody = (flags & FLAG_END_STREAM) === 0 && head.method !== 'HEAD';
+      if (!this.#over) events.onResponse(responseHead(raw as unknown as string[], this.#hasBody));
+    });
+    stream.on('trailers', (_headers, _flags, raw) => {
+      this.#trailers = new Headers(raw as unknown as string[]);
+    });
+    stream.on('data', (chunk: Buffer) => {
+      if (!this.#over) events.onResponseData(chunk);
+    });
+    stream.on('end', () => this.#end());
+    stream.on('drain', () => events.onUpstreamDrain());
+    stream.on('wantTrailers', () => stream.sendTrailers(this.#requestTrailers ? fieldObject(this.#requestTrailers) : {}));
+    stream.on('error', (error: Error) => {
+      reason = error.message;
+    });
+    stream.on('close', () => {
+      if (this.#over) return;
+      this.#over = true;
+      events.onUpstreamError(new MentuError('upstream_aborted', { reason: reason ?? failure(), host }), !this.#touched);
+    });
+  }
+
+  #end(): void {
+    // 'end' also comes before the 'close' of a stream that was reset.
+    if (this.#over || !this.#touched || (this.#stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR || this.#stream.aborted) return;
+    this.#over = true;
+    this.#events.onResponseEnd(this.#trailers);
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#stream.destroyed || this.#stream.writableEnded || this.#stream.write(chunk);
+  }
+
+  end(trailers: Headers | null): void {
+    this.#requestTrailers = trailers;
+    if (!this.#stream.destroyed && !this.#stream.writableEnded) this.#stream.end();
+  }
+
+  pauseResponse(): void {
+    this.#stream.pause();
+  }
+
+  resumeResponse(): void {
+    this.#stream.resume();
+  }
+
+  reset(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#stream.close(constants.NGHTTP2_CANCEL);
+  }
+}
+
+function responseHead(raw: string[], hasBody: boolean): ResponseHead {
+  return { status: Number(raw[0] === ':status' ? raw[1] : 0), statusText: '', httpVersion: '2', headers: regularFields(raw), hasBody };
+}

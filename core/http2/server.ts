@@ -1,0 +1,148 @@
+/** The client's side of HTTP/2 (RFC 9113): one session, one exchange for each stream. */
+import { constants, performServerHandshake, type Http2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { Headers } from '../headers.ts';
+import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../relay/exchange.ts';
+import { fieldObject, regularFields } from './fields.ts';
+
+/** Bytes that a stream, and the whole connection, may have on the way to us unread. */
+export const STREAM_WINDOW = 1024 * 1024;
+export const CONNECTION_WINDOW = 8 * 1024 * 1024;
+const MAX_STREAMS = 256;
+const FLAG_END_STREAM = 0x1;
+
+export interface Http2ServerEvents {
+  onExchange(exchange: ClientExchange): void;
+  onClose(): void;
+}
+
+export class Http2Server {
+  readonly #session: Http2Session;
+  #open = 0;
+
+  constructor(socket: Duplex, scheme: 'http' | 'https', events: Http2ServerEvents) {
+    const session = performServerHandshake(socket, {
+      settings: { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: 128 * 1024 },
+    });
+    this.#session = session;
+    session.setLocalWindowSize(CONNECTION_WINDOW);
+    session.on('stream', (stream, _headers, flags, rawHeaders) => {
+      this.#open++;
+      stream.on('close', () => this.#open--);
+      events.onExchange(new Http2Exchange(stream as ServerHttp2Stream, rawHeaders, scheme, (flags & FLAG_END_STREAM) === 0));
+    });
+    session.on('error', ignore);
+    session.on('close', () => events.onClose());
+  }
+
+  get isIdle(): boolean {
+    return this.#open === 0;
+  }
+
+  /** Refuses new streams and ends the connection after those under way (GOAWAY). */
+  close(): void {
+    if (!this.#session.closed) this.#session.close();
+  }
+
+  destroy(): void {
+    this.#session.destroy();
+  }
+}
+
+function ignore(): void {
+  // 'close' follows and is what counts.
+}
+
+class Http2Exchange implements ClientExchange {
+  readonly head: RequestHead;
+  readonly #stream: ServerHttp2Stream;
+  #events: ClientEvents | null = null;
+  #trailers: Headers | null = null;
+  #complete = false;
+  #over = false;
+
+  constructor(stream: ServerHttp2Stream, raw: string[], scheme: 'http' | 'https', hasBody: boolean) {
+    this.#stream = stream;
+    const pseudo = (name: string): string => {
+      for (let i = 0; i < raw.length && raw[i]!.startsWith(':'); i += 2) if (raw[i] === name) return raw[i + 1]!;
+      return '';
+    };
+    this.head = {
+      method: pseudo(':method'),
+      scheme,
+      authority: pseudo(':authority'),
+      path: pseudo(':path') || '/',
+      httpVersion: '2',
+      headers: regularFields(raw),
+      hasBody,
+      wantsUpgrade: false,
+    };
+    stream.on('error', ignore);
+    stream.on('close', () => this.#closed());
+  }
+
+  start(events: ClientEvents): void {
+    this.#events = events;
+    const stream = this.#stream;
+    if (!this.head.hasBody) {
+      stream.resume();
+      return;
+    }
+    stream.on('trailers', (_headers, _flags, raw: string[]) => {
+      this.#trailers = new Headers(raw);
+    });
+    stream.on('data', (chunk: Buffer) => events.onRequestData(chunk));
+    stream.on('end', () => {
+      if (!this.#over) events.onRequestEnd(this.#trailers);
+    });
+  }
+
+  pauseRequest(): void {
+    this.#stream.pause();
+  }
+
+  resumeRequest(): void {
+    this.#stream.resume();
+  }
+
+  inform(head: ResponseHead): void {
+    if (!this.#stream.destroyed) this.#stream.additionalHeaders({ ':status': head.status, ...fieldObject(head.headers) });
+  }
+
+  respond(head: ResponseHead): void {
+    const stream = this.#stream;
+    if (stream.destroyed) return;
+    const waitForTrailers = head.hasBody && !head.headers.has('content-length');
+    stream.respond([':status', String(head.status), ...head.headers.raw], { endStream: !head.hasBody, waitForTrailers, sendDate: false } as never);
+    if (!head.hasBody) return;
+    stream.on('drain', () => this.#events?.onClientDrain());
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#stream.destroyed || this.#stream.write(chunk);
+  }
+
+  end(trailers: Headers | null): void {
+    const stream = this.#stream;
+    this.#complete = true;
+    if (stream.destroyed || stream.writableEnded) return;
+    stream.on('wantTrailers', () => stream.sendTrailers(trailers ? fieldObject(trailers) : {}));
+    stream.end();
+  }
+
+  reset(): void {
+    this.#over = true;
+    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  }
+
+  detach(): null {
+    return null;
+  }
+
+  #closed(): void {
+    if (this.#over) return;
+    this.#over = true;
+    // The stream may close after our answer while the client still sends: that is no abort.
+    if (!this.#complete || this.#stream.rstCode === constants.NGHTTP2_CANCEL) this.#events?.onClientAbort();
+  }
+}

@@ -1,0 +1,167 @@
+/** Reads a TLS ClientHello from the first bytes of a connection (RFC 8446, section 4.1.2; RFC 6066 for the server name). */
+import { canonicalHost } from '../names/host.ts';
+import type { ClientHello } from '../flow.ts';
+import { ja4 } from './ja4.ts';
+
+const HANDSHAKE_RECORD = 22;
+const CLIENT_HELLO = 1;
+const MAX_HELLO_BYTES = 64 * 1024;
+
+const EXTENSION = { serverName: 0, groups: 10, signatureAlgorithms: 13, alpn: 16, versions: 43, encryptedClientHello: 0xfe0d } as const;
+
+/** `need-more`: the hello is not complete yet. `invalid`: no ClientHello will come of these bytes. */
+export type HelloReading = ClientHello | 'need-more' | 'invalid';
+
+/** Walks big-endian integers and length-prefixed vectors; reading past the end makes it spent. */
+class Cursor {
+  readonly #bytes: Buffer;
+  #at: number;
+  readonly #end: number;
+  broken = false;
+
+  constructor(bytes: Buffer, at = 0, end = bytes.length) {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#end = end;
+  }
+
+  get left(): number {
+    return this.broken ? 0 : this.#end - this.#at;
+  }
+
+  uint(size: 1 | 2 | 3): number {
+    if (this.left < size) {
+      this.broken = true;
+      return 0;
+    }
+    const value = this.#bytes.readUIntBE(this.#at, size);
+    this.#at += size;
+    return value;
+  }
+
+  /** A vector with a length prefix of so many bytes. */
+  vector(prefix: 1 | 2 | 3): Cursor {
+    const length = this.uint(prefix);
+    if (this.left < length) this.broken = true;
+    const inner = new Cursor(this.#bytes, this.#at, this.broken ? this.#at : this.#at + length);
+    inner.broken = this.broken;
+    this.#at += length;
+    return inner;
+  }
+
+  skip(length: number): void {
+    if (this.left < length) this.broken = true;
+    this.#at += length;
+  }
+
+  text(): string {
+    return this.#bytes.toString('latin1', this.#at, this.#end);
+  }
+
+  uint16s(): number[] {
+    const values: number[] = [];
+    while (this.left >= 2) values.push(this.uint(2));
+    return values;
+  }
+}
+
+export function readClientHello(bytes: Buffer): HelloReading {
+  const message = handshakeBytes(bytes);
+  if (typeof message === 'string') return message;
+  const hello = new Cursor(message, 4);
+  const legacyVersion = hello.uint(2);
+  hello.skip(32);
+  hello.vector(1);
+  const ciphers = hello.vector(2).uint16s();
+  hello.vector(1);
+  if (hello.broken) return 'invalid';
+
+  const extensions: number[] = [];
+  let sni: string | null = null;
+  let alpn: string[] = [];
+  let versions: number[] = [];
+  let groups: number[] = [];
+  let signatureAlgorithms: number[] = [];
+  let ech = false;
+  const list = hello.left > 0 ? hello.vector(2) : hello;
+  while (list.left > 0) {
+    const type = list.uint(2);
+    const data = list.vector(2);
+    if (list.broken) return 'invalid';
+    extensions.push(type);
+    if (type === EXTENSION.serverName) sni = serverName(data);
+    else if (type === EXTENSION.alpn) alpn = protocolNames(data);
+    else if (type === EXTENSION.versions) versions = data.vector(1).uint16s();
+    else if (type === EXTENSION.groups) groups = data.vector(2).uint16s();
+    else if (type === EXTENSION.signatureAlgorithms) signatureAlgorithms = data.vector(2).uint16s();
+    else if (type === EXTENSION.encryptedClientHello) ech = true;
+  }
+  const hasServerName = extensions.includes(EXTENSION.serverName);
+  const known = versions.filter(isNotGrease);
+  const seen = known.length > 0 ? known : [legacyVersion];
+  return {
+    sni,
+    alpn,
+    versions: seen,
+    ciphers: ciphers.filter(isNotGrease),
+    groups: groups.filter(isNotGrease),
+    signatureAlgorithms,
+    ech,
+    ja4: ja4({ transport: 't', versions: seen, hasServerName, ciphers: ciphers.filter(isNotGrease), extensions: extensions.filter(isNotGrease), alpn, signatureAlgorithms: signatureAlgorithms.filter(isNotGrease) }),
+  };
+}
+
+/** The handshake message, put together from the records it is spread over (RFC 8446, section 5.1). */
+function handshakeBytes(bytes: Buffer): Buffer | 'need-more' | 'invalid' {
+  const parts: Buffer[] = [];
+  let have = 0;
+  let at = 0;
+  while (true) {
+    if (bytes.length < at + 5) return bytes.length > 0 && bytes[0] !== HANDSHAKE_RECORD ? 'invalid' : 'need-more';
+    const length = bytes.readUInt16BE(at + 3);
+    if (bytes[at] !== HANDSHAKE_RECORD || bytes[at + 1] !== 3 || length === 0) return 'invalid';
+    const part = bytes.subarray(at + 5, at + 5 + length);
+    parts.push(part);
+    have += part.length;
+    at += 5 + length;
+    const first = parts[0]!;
+    if (first[0] !== CLIENT_HELLO) return 'invalid';
+    if (have >= 4) {
+      const whole = parts.length === 1 ? first : Buffer.concat(parts);
+      const wanted = 4 + whole.readUIntBE(1, 3);
+      if (wanted > MAX_HELLO_BYTES) return 'invalid';
+      if (have >= wanted) return whole.subarray(0, wanted);
+    }
+    if (part.length < length) return 'need-more';
+  }
+}
+
+function serverName(data: Cursor): string | null {
+  const names = data.vector(2);
+  while (names.left > 0) {
+    const type = names.uint(1);
+    const name = names.vector(2);
+    // A name that is no host stays visible as it is: a rule must be able to refuse it.
+    if (type === 0 && !names.broken) return canonicalHost(name.text()) ?? name.text();
+  }
+  return null;
+}
+
+function protocolNames(data: Cursor): string[] {
+  const names: string[] = [];
+  const list = data.vector(2);
+  while (list.left > 0) {
+    const name = list.vector(1).text();
+    if (!list.broken && !isGreaseName(name)) names.push(name);
+  }
+  return names;
+}
+
+/** Reserved values that clients send to keep servers honest (RFC 8701). */
+function isNotGrease(value: number): boolean {
+  return (value & 0x0f0f) !== 0x0a0a || value >> 8 !== (value & 0xff);
+}
+
+function isGreaseName(name: string): boolean {
+  return name.length === 2 && !isNotGrease((name.charCodeAt(0) << 8) | name.charCodeAt(1));
+}

@@ -1,0 +1,62 @@
+/** Tells from the first bytes of a connection what it speaks, and puts the bytes back. */
+import type { Socket } from 'node:net';
+import type { ClientHello } from '../flow.ts';
+import { readClientHello } from './client-hello.ts';
+
+const TLS_HANDSHAKE = 0x16;
+const HTTP2_PREFACE = 'PRI * HTTP/2.0\r\n';
+/** A method token and a space (RFC 9112, section 3); longer than any registered method. */
+const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32} /;
+const METHOD_BEGUN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{0,32}$/;
+const LEADING_LINES = /^(\r\n)+/;
+
+export type FirstBytes =
+  | { readonly kind: 'tls'; readonly hello: ClientHello }
+  | { readonly kind: 'http1' }
+  | { readonly kind: 'http2' }
+  | { readonly kind: 'raw' }
+  /** The client closed, or said nothing in time. */
+  | { readonly kind: 'none' };
+
+/** What bytes seen so far mean; undefined where more are needed. */
+export function recogniseFirstBytes(bytes: Buffer): Exclude<FirstBytes, { kind: 'none' }> | undefined {
+  if (bytes.length === 0) return undefined;
+  if (bytes[0] === TLS_HANDSHAKE) {
+    const reading = readClientHello(bytes);
+    if (reading === 'need-more') return undefined;
+    return reading === 'invalid' ? { kind: 'raw' } : { kind: 'tls', hello: reading };
+  }
+  const text = bytes.toString('latin1', 0, 64).replace(LEADING_LINES, '');
+  if (text.startsWith(HTTP2_PREFACE)) return { kind: 'http2' };
+  if (HTTP2_PREFACE.startsWith(text)) return undefined;
+  if (METHOD.test(text)) return { kind: 'http1' };
+  return METHOD_BEGUN.test(text) ? undefined : { kind: 'raw' };
+}
+
+/**
+ * Reads until the protocol is known. The bytes stand in the socket again afterwards, and the socket is paused.
+ * @param silence milliseconds that the client may be silent before it counts as `none`.
+ */
+export function peekFirstBytes(socket: Socket, silence: number, done: (first: FirstBytes) => void): void {
+  let seen: Buffer | null = null;
+  const finish = (first: FirstBytes): void => {
+    clearTimeout(timer);
+    socket.off('readable', onReadable);
+    socket.off('end', onEnd);
+    socket.off('close', onEnd);
+    if (seen && first.kind !== 'none') socket.unshift(seen);
+    done(first);
+  };
+  const onReadable = (): void => {
+    const chunk = socket.read() as Buffer | null;
+    if (chunk === null) return;
+    seen = seen === null ? chunk : Buffer.concat([seen, chunk]);
+    const first = recogniseFirstBytes(seen);
+    if (first) finish(first);
+  };
+  const onEnd = (): void => finish(seen && seen.length > 0 ? { kind: 'raw' } : { kind: 'none' });
+  const timer = setTimeout(onEnd, silence);
+  socket.on('readable', onReadable);
+  socket.on('end', onEnd);
+  socket.on('close', onEnd);
+}

@@ -1,0 +1,86 @@
+/**
+ * The two sides of an exchange, whatever the protocol version: what a client's codec offers to the
+ * relay and what an upstream's codec offers, each with its back channel. A new protocol implements
+ * `ClientExchange` or `UpstreamExchange`; nothing else in the path learns of it.
+ *
+ * Flow control is the same everywhere: a write that returns false asks for a pause until the
+ * matching drain is called. All methods are synchronous; no side may call back after `reset`.
+ */
+import type { Headers } from '../headers.ts';
+import type { MentuError } from '../errors.ts';
+import type { Duplex } from 'node:stream';
+
+export interface RequestHead {
+  method: string;
+  scheme: 'http' | 'https';
+  authority: string;
+  path: string;
+  /** `1.0`, `1.1`, `2`, `3`. */
+  readonly httpVersion: string;
+  readonly headers: Headers;
+  /** False where the head ends the request. */
+  readonly hasBody: boolean;
+  /** True where the client asks for another protocol on this connection (RFC 9110, section 7.8). */
+  readonly wantsUpgrade: boolean;
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly statusText: string;
+  readonly httpVersion: string;
+  readonly headers: Headers;
+  /** False where the head ends the response. */
+  readonly hasBody: boolean;
+}
+
+/** What the client's codec tells the relay. */
+export interface ClientEvents {
+  onRequestData(chunk: Buffer): void;
+  onRequestEnd(trailers: Headers | null): void;
+  /** The client went away, or reset the exchange, before it was complete. */
+  onClientAbort(): void;
+  /** The request broke the grammar half-way. */
+  onClientError(error: MentuError): void;
+  /** After `write` returned false: there is room again. */
+  onClientDrain(): void;
+}
+
+/** The client's side of one exchange. */
+export interface ClientExchange {
+  readonly head: RequestHead;
+  /** Begins to deliver the request body to `events`. */
+  start(events: ClientEvents): void;
+  pauseRequest(): void;
+  resumeRequest(): void;
+  /** A 1xx answer. */
+  inform(head: ResponseHead): void;
+  respond(head: ResponseHead): void;
+  write(chunk: Buffer): boolean;
+  end(trailers: Headers | null): void;
+  /** Breaks the exchange off so that the client sees it. */
+  reset(): void;
+  /** After a 101 was forwarded: the connection's bytes, which are no longer this codec's. */
+  detach(): Duplex | null;
+}
+
+/** What the upstream's codec tells the relay. */
+export interface UpstreamEvents {
+  onInform(head: ResponseHead): void;
+  onResponse(head: ResponseHead): void;
+  onResponseData(chunk: Buffer): void;
+  onResponseEnd(trailers: Headers | null): void;
+  /** The exchange is over; nothing follows. `untouched`: not a byte of an answer had come. */
+  onUpstreamError(error: MentuError, untouched: boolean): void;
+  onUpstreamDrain(): void;
+  /** After a 101 or a 2xx to CONNECT: the connection's bytes. */
+  onUpgrade(head: ResponseHead, connection: Duplex): void;
+}
+
+/** The upstream's side of one exchange. */
+export interface UpstreamExchange {
+  write(chunk: Buffer): boolean;
+  end(trailers: Headers | null): void;
+  pauseResponse(): void;
+  resumeResponse(): void;
+  reset(): void;
+}

@@ -1,0 +1,57 @@
+/** TLS to the client: ends it with a certificate of the job's authority. */
+import { TLSSocket, type SecureContext } from 'node:tls';
+import type { Duplex } from 'node:stream';
+import { MentuError } from '../errors.ts';
+
+const HANDSHAKE_TIMEOUT = 30_000;
+
+/** Alerts by which a client says that it does not believe a certificate (RFC 8446, section 6.2). */
+const REJECTION = /alert (unknown ca|bad certificate|certificate unknown|unsupported certificate|certificate expired|access denied)/i;
+
+/**
+ * Completes the handshake as the server. The bytes of the hello stand in the socket.
+ * Calls back with `client_rejected_certificate`, `client_tls_failed` or `client_aborted` where it fails.
+ */
+export function terminateTls(
+  socket: Duplex,
+  options: { readonly context: SecureContext; readonly alpn: readonly string[]; readonly host: string },
+  done: (error: MentuError | null, tls: TLSSocket) => void,
+): void {
+  const tls = new TLSSocket(socket, {
+    isServer: true,
+    secureContext: options.context,
+    ...(options.alpn.length > 0 ? { ALPNProtocols: [...options.alpn] } : {}),
+  });
+  let settled = false;
+  const settle = (error: MentuError | null): void => {
+    if (settled) return;
+    settled = true;
+    clearTimeout(timer);
+    tls.off('secure', secured);
+    tls.off('close', closed);
+    tls.off('_tlsError', failed);
+    tls.off('error', failed);
+    if (error) {
+      tls.on('error', () => {});
+      tls.destroy();
+    }
+    done(error, tls);
+  };
+  const secured = (): void => settle(null);
+  const closed = (): void => settle(new MentuError('client_aborted'));
+  const failed = (error: Error): void => settle(clientTlsError(error, options.host));
+  const timer = setTimeout(() => settle(new MentuError('client_tls_failed', { reason: `no answer within ${HANDSHAKE_TIMEOUT / 1000} s` })), HANDSHAKE_TIMEOUT);
+  tls.on('secure', secured);
+  tls.on('close', closed);
+  // Before the handshake is over Node reports its failure by this event alone.
+  tls.on('_tlsError', failed);
+  tls.on('error', failed);
+}
+
+/** In TLS 1.3 a client's rejection arrives after our side of the handshake is over, as an error of the connection. */
+export function clientTlsError(error: Error & { reason?: string; code?: string }, host: string): MentuError {
+  const reason = error.reason ?? error.message;
+  if (REJECTION.test(reason)) return new MentuError('client_rejected_certificate', { host, reason }, { cause: error });
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return new MentuError('client_aborted', {}, { cause: error });
+  return new MentuError('client_tls_failed', { reason }, { cause: error });
+}

@@ -1,0 +1,109 @@
+/** TLS to the upstream: verified, in the likeness of the client's hello, sessions resumed. */
+import type { Socket } from 'node:net';
+import { connect, createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls';
+import { isIP } from 'node:net';
+import { MentuError } from '../errors.ts';
+import type { ClientHello } from '../flow.ts';
+import { mirrorKey, mirroredOptions } from './mirror.ts';
+
+const HANDSHAKE_TIMEOUT = 30_000;
+const MAX_CONTEXTS = 32;
+const MAX_SESSIONS = 500;
+
+/** OpenSSL's and Node's codes for a certificate that was read and not believed. */
+const CERTIFICATE_ERROR = /CERT|SELF_SIGNED|UNABLE_TO_|CRL_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH/;
+
+export interface UpstreamTlsTarget {
+  /** The name or address that the certificate must be valid for. */
+  readonly host: string;
+  /** The server name to send; null sends none, as the client did. */
+  readonly serverName: string | null;
+  readonly port: number;
+  readonly hello: ClientHello | null;
+  readonly alpn: readonly string[];
+}
+
+export class UpstreamTls {
+  readonly #trustedCAs: readonly string[];
+  #roots: string[] | null = null;
+  readonly #contexts = new Map<string, SecureContext>();
+  readonly #sessions = new Map<string, Buffer>();
+
+  /** @param trustedCAs PEM texts that are trusted beside the system's and Node's own roots. */
+  constructor(trustedCAs: readonly string[]) {
+    this.#trustedCAs = trustedCAs;
+  }
+
+  /** Reads the system's roots ahead of the first connection, while there is time. */
+  warm(): void {
+    this.#roots ??= [...new Set([...getCACertificates('default'), ...getCACertificates('system'), ...this.#trustedCAs])];
+  }
+
+  /** Completes the handshake on a connected socket. Throws `upstream_certificate_invalid` or `upstream_tls_failed`. */
+  handshake(socket: Socket, target: UpstreamTlsTarget): Promise<TLSSocket> {
+    const context = this.#contextFor(target.hello);
+    const key = `${target.host}|${target.serverName}|${target.port}|${target.alpn}|${mirrorKey(target.hello)}`;
+    const session = this.#sessions.get(key);
+    return new Promise((resolve, reject) => {
+      const tls = connect({
+        socket,
+        host: target.host,
+        ...(target.serverName !== null && !isIP(target.serverName) ? { servername: target.serverName } : {}),
+        secureContext: context,
+        ...(target.alpn.length > 0 ? { ALPNProtocols: [...target.alpn] } : {}),
+        ...(session ? { session } : {}),
+      });
+      const fail = (error: Error & { code?: string }): void => {
+        clearTimeout(timer);
+        this.#sessions.delete(key);
+        tls.destroy();
+        const certificate = CERTIFICATE_ERROR.test(error.code ?? '') && !/^ERR_SSL/.test(error.code ?? '');
+        reject(new MentuError(certificate ? 'upstream_certificate_invalid' : 'upstream_tls_failed', { host: target.host, reason: reasonOf(error) }, { cause: error }));
+      };
+      const timer = setTimeout(() => fail(new Error(`no answer within ${HANDSHAKE_TIMEOUT / 1000} s`)), HANDSHAKE_TIMEOUT);
+      const closed = (): void => fail(new Error('the server closed the connection'));
+      tls.on('error', fail);
+      tls.on('close', closed);
+      tls.on('session', (ticket) => this.#remember(key, ticket));
+      tls.once('secureConnect', () => {
+        clearTimeout(timer);
+        tls.off('error', fail);
+        tls.off('close', closed);
+        resolve(tls);
+      });
+    });
+  }
+
+  close(): void {
+    this.#contexts.clear();
+    this.#sessions.clear();
+  }
+
+  #contextFor(hello: ClientHello | null): SecureContext {
+    const key = mirrorKey(hello);
+    const known = this.#contexts.get(key);
+    if (known) return known;
+    this.warm();
+    const ca = this.#roots!;
+    let context: SecureContext;
+    try {
+      context = createSecureContext({ ca, ...mirroredOptions(hello) });
+    } catch {
+      // A combination that OpenSSL does not take as a whole: Node's own offer serves better than none.
+      context = createSecureContext({ ca });
+    }
+    if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.delete(this.#contexts.keys().next().value!);
+    this.#contexts.set(key, context);
+    return context;
+  }
+
+  #remember(key: string, session: Buffer): void {
+    this.#sessions.delete(key);
+    if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.delete(this.#sessions.keys().next().value!);
+    this.#sessions.set(key, session);
+  }
+}
+
+function reasonOf(error: Error & { reason?: string; code?: string }): string {
+  return error.reason ?? (error.code && !error.message.includes(error.code) ? `${error.message} (${error.code})` : error.message);
+}
