@@ -264,6 +264,12 @@ export const ERRORS = {
     message: 'The arguments are not understood: {reason}.',
     remedy: '{help}',
   },
+
+  // Our own certificate authority.
+  ca_invalid: {
+    message: 'The kept certificate authority cannot be used: {reason}.',
+    remedy: 'Remove the files from the --ca-dir folder to have a new one made, and trust that.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
