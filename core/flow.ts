@@ -78,6 +78,9 @@ export interface Flow {
   observe(side: Side, chunk: (chunk: Uint8Array) => void): void;
 }
 
+/** Maps the bytes of a body. Its return value `unchanged` leaves the body as it was. */
+export type BodyTransform = (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array, 'unchanged' | void>;
+
 /** A flow that is over. */
 export interface CompletedFlow {
   /** Up to the redact stage it may be changed, from then on it is frozen. */
@@ -86,9 +89,10 @@ export interface CompletedFlow {
   readonly line: string;
   /**
    * In the redact stage: rewrites a body that lies whole in a file; `transform` maps the (still encoded) bytes.
-   * The file gets the name of the new bytes' hash, and the record forgets the old one.
+   * The file gets the name of the new bytes' hash, and the record forgets the old one; nothing changes where the
+   * transform returns `unchanged`. Where it throws, the file is removed, the record names none, and the error is thrown.
    */
-  rewriteBodyFile(side: Side, transform: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>): Promise<void>;
+  rewriteBodyFile(side: Side, transform: BodyTransform): Promise<void>;
   /** Called by the hooks between redact and sink. */
   freeze(): void;
 }

@@ -1,9 +1,11 @@
 /** The public face of the core: all that a plugin, an engine or the CLI may import. */
 export { defineCapturePlugin } from './plugin.ts';
 export type { CapturePlugin, DomainList, JobView, PluginContext } from './plugin.ts';
-export { FLOW_COMPLETE_STAGES, HOOK_NAMES } from './hooks.ts';
+export { pluginContext } from './plugin-context.ts';
+export type { PluginHost } from './plugin-context.ts';
+export { CaptureHooks, FLOW_COMPLETE_STAGES, HOOK_NAMES } from './hooks.ts';
 export type { Decision, PluginHooks, Tappable } from './hooks.ts';
-export type { ClientHello, CompletedFlow, Connection, Destination, Endpoint, Flow, FlowRequest, FlowResponse, Side } from './flow.ts';
+export type { BodyTransform, ClientHello, CompletedFlow, Connection, Destination, Endpoint, Flow, FlowRequest, FlowResponse, Side } from './flow.ts';
 export { Headers } from './headers.ts';
 export { RECORD_VERSION } from './record.ts';
 export type * from './record.ts';
@@ -20,3 +22,4 @@ export { fieldNames } from './filter/expression.ts';
 export type { Comparison, Expression, Literal, Operator } from './filter/expression.ts';
 export { flowFields } from './filter/flow-fields.ts';
 export type { FlowFields } from './filter/flow-fields.ts';
+export { HostPins } from './upstream/pins.ts';

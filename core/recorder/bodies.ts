@@ -1,13 +1,15 @@
 import { randomBytes, createHash } from 'node:crypto';
-import { closeSync, constants, fchmodSync, lstat, mkdirSync, openSync, readdirSync, rename, unlink, unlinkSync } from 'node:fs';
+import { constants, lstat, rename, unlink } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MentuError } from '../errors.ts';
+import type { BodyTransform } from '../flow.ts';
+import type { BodyRecord } from '../record.ts';
+import { PARTIAL, prepareBodyFolder } from './body-folder.ts';
 import { Spool, type SpoolAccount, type SpoolFailure } from './spool.ts';
 
 const DIRECTORY = 'bodies';
-const PARTIAL = '.partial-';
 /** Bytes that all spools of a job together may have waiting for the disk. */
 const PENDING_LIMIT = 16 * 1024 * 1024;
 /** Files of a job: what is remembered of each stays in memory. */
@@ -20,9 +22,6 @@ export interface BodyStoreOptions {
   /** Told once for each kind of trouble; the record of each flow says the rest by `body_truncated` without `body_file`. */
   warn(error: MentuError): void;
 }
-
-/** Maps the bytes of a body. Its return value `unchanged` leaves the file as it was. */
-export type BodyTransform = (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array, 'unchanged' | void>;
 
 export interface StoredBody {
   /** `bodies/<sha256>`, relative to the job's directory. */
@@ -45,7 +44,8 @@ export class BodyStore {
   /** Spools share what waits for the disk; those that rewrite a file take its place, so they need no quota. */
   readonly #account: SpoolAccount;
   readonly #rewriteAccount: SpoolAccount;
-  readonly #commits = new Set<Promise<void>>();
+  /** Commits and discards under way. */
+  readonly #settling = new Set<Promise<void>>();
   readonly #warned = new Set<string>();
   #used = 0;
   #closed = false;
@@ -58,7 +58,7 @@ export class BodyStore {
     this.#options = options;
     this.#account = { pending: 0, pendingLimit: PENDING_LIMIT, admit: (bytes) => this.#admit(bytes, options.quota) };
     this.#rewriteAccount = { pending: 0, pendingLimit: PENDING_LIMIT, admit: (bytes) => this.#admit(bytes, Infinity) };
-    prepareDirectory(this.#directory);
+    prepareBodyFolder(this.#directory);
   }
 
   get files(): number {
@@ -83,36 +83,32 @@ export class BodyStore {
   /** Gives the finished file its name. Calls back with `bodies/<sha256>`, or null where the body could not be kept. */
   commit(spool: Spool, sha256: string, done: (file: string | null) => void): void {
     this.#spools.delete(spool);
-    const settled = new Promise<string | null>((resolve) => {
-      spool.end((failure) => {
-        if (failure !== null) {
-          this.#used -= spool.size;
-          this.#refuse(failure);
-          return resolve(null);
-        }
-        this.#inTurn(() => this.#name(spool, sha256)).then(
-          () => resolve(`${DIRECTORY}/${sha256}`),
-          (error: Error) => {
-            this.#refuse(error);
-            unlink(spool.path, () => resolve(null));
-          },
-        );
-      });
-    }).then((file) => {
-      this.#commits.delete(settled);
-      done(file);
-    });
-    this.#commits.add(settled);
+    this.#track(
+      new Promise<string | null>((resolve) => {
+        spool.end((failure) => {
+          if (failure !== null) {
+            this.#used -= spool.size;
+            this.#refuse(failure);
+            return resolve(null);
+          }
+          this.#inTurn(() => this.#name(spool, sha256)).then(
+            () => resolve(`${DIRECTORY}/${sha256}`),
+            (error: Error) => {
+              this.#used -= spool.size;
+              this.#refuse(error);
+              unlink(spool.path, () => resolve(null));
+            },
+          );
+        });
+      }).then(done),
+    );
   }
 
   /** Removes a file under way; one that has been committed is not touched. */
-  discard(spool: Spool, done: () => void = () => {}): void {
-    if (!this.#spools.delete(spool)) return done();
+  discard(spool: Spool): void {
+    if (!this.#spools.delete(spool)) return;
     spool.abort();
-    spool.end(() => {
-      this.#used -= spool.size;
-      done();
-    });
+    this.#track(new Promise<void>((resolve) => spool.end(() => resolve())).then(() => void (this.#used -= spool.size)));
   }
 
   /**
@@ -149,6 +145,16 @@ export class BodyStore {
     }
   }
 
+  /** As `rewrite`, with what it means for the record: the new name and no hash, or no file where it failed. */
+  async rewriteFor(body: BodyRecord, transform: BodyTransform): Promise<void> {
+    const file = body.body_file;
+    if (file === null) return;
+    body.body_file = null;
+    const stored = await this.rewrite(file, transform);
+    body.body_file = stored === null ? file : stored.file;
+    if (body.body_file !== file) body.body_sha256 = null;
+  }
+
   /** The bytes of a stored body, a chunk at a time. */
   async *read(file: string): AsyncGenerator<Buffer, void> {
     const handle = await open(this.#pathOf(file), constants.O_RDONLY | constants.O_NOFOLLOW);
@@ -179,28 +185,23 @@ export class BodyStore {
   /** Drops what is under way and waits until no file operation is left. */
   async close(): Promise<void> {
     this.#closed = true;
-    const spools = [...this.#spools];
-    await Promise.all(spools.map((spool) => new Promise<void>((resolve) => this.discard(spool, resolve))));
-    await Promise.all(this.#commits);
+    for (const spool of this.#spools) this.discard(spool);
+    await Promise.all(this.#settling);
     await this.#turn;
   }
 
   async #name(spool: Spool, sha256: string): Promise<void> {
     const known = this.#files.get(sha256);
     if (known !== undefined) {
+      await promisify(unlink)(spool.path);
       known.flows += 1;
       this.#used -= spool.size;
-      return promisify(unlink)(spool.path);
+      return;
     }
     const path = join(this.#directory, sha256);
     // A file of that name from an earlier capture belongs to records that we do not know: it is never taken away.
     const foreign = await promisify(lstat)(path).then(() => 1, () => 0);
-    try {
-      await promisify(rename)(spool.path, path);
-    } catch (error) {
-      this.#used -= spool.size;
-      throw error;
-    }
+    await promisify(rename)(spool.path, path);
     this.#files.set(sha256, { flows: 1 + foreign, size: spool.size });
   }
 
@@ -208,6 +209,11 @@ export class BodyStore {
     const result = this.#turn.then(step);
     this.#turn = result.catch(() => {});
     return result;
+  }
+
+  #track(step: Promise<void>): void {
+    const settled = step.finally(() => this.#settling.delete(settled));
+    this.#settling.add(settled);
   }
 
   #begin(account: SpoolAccount): Spool {
@@ -242,21 +248,4 @@ function reasonOf(failure: SpoolFailure, quota: number): MentuError {
   if (failure === 'quota') return new MentuError('bodies_over_quota', { quota });
   const reason = failure === 'aborted' ? 'the capture ended' : failure.message;
   return new MentuError('body_not_stored', { reason }, failure === 'aborted' ? {} : { cause: failure });
-}
-
-function prepareDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-  let fd: number;
-  try {
-    fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch (cause) {
-    throw new MentuError('bodies_unsafe', { path: directory }, { cause });
-  }
-  fchmodSync(fd, 0o700);
-  closeSync(fd);
-  for (const name of readdirSync(directory)) if (name.startsWith(PARTIAL)) unlinkSync(join(directory, name));
 }
