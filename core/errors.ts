@@ -136,6 +136,14 @@ export const ERRORS = {
     message: 'A body could not be written to a file: {reason}.',
     remedy: 'Check the space and the rights of the job directory; the record keeps the beginning of the body.',
   },
+  record_not_writable: {
+    message: 'The record {path} cannot be opened: {reason}.',
+    remedy: 'Check the rights of the job directory; the record must be a regular file, and no symbolic link is followed.',
+  },
+  record_incomplete: {
+    message: '{lines} flows are missing from {path}: {reason}.',
+    remedy: 'Free space on the disk; every other line of the record is whole.',
+  },
   bodies_unsafe: {
     message: '{path} is not a folder of its own (a file, or a symbolic link).',
     remedy: 'Remove it, or name another job directory with --job-dir.',
@@ -228,6 +236,10 @@ export const ERRORS = {
     message: 'Two plugins are named `{plugin}`: {first} and {second}.',
     remedy: 'Give one of them another name, or list it once.',
   },
+  plugin_not_vouched: {
+    message: 'The module {file} is not among the files that were trusted, or has changed since.',
+    remedy: 'Read it; if it is yours to trust, run `mentu-runtime config trust`. A file that is imported by a computed name must lie in the folder of the plugin.',
+  },
   plugin_not_inherited: {
     message: 'There is no inherited plugin `{plugin}` to leave out{near}.',
     remedy: 'Inherited: {known}.',
@@ -239,6 +251,36 @@ export const ERRORS = {
   unknown_hook: {
     message: 'The plugin {plugin} taps an unknown hook, {hook}.',
     remedy: 'Known hooks: {known}.',
+  },
+
+  // The store of signals.
+  store_corrupt: {
+    message: 'The store of signals {file} is damaged, or no database: {reason}.',
+    remedy: 'Move it away (with its -wal and -shm) and fill a new one: mentu cir ingest FOLDER… of the jobs whose record is kept. Signals captured by hand are in no such record.',
+  },
+  store_foreign: {
+    message: 'The file {file} is a database of another program.',
+    remedy: 'Move it away, or name another folder by MENTU_HOME; it was not changed.',
+  },
+  store_newer: {
+    message: 'The store of signals {file} was written by a newer version of this program (schema {version}, known here: {known}).',
+    remedy: 'Use that version, or name another folder by MENTU_HOME; the file was not changed.',
+  },
+  store_busy: {
+    message: 'The store of signals {file} was locked by another process for more than {seconds} s.',
+    remedy: 'Try again; look for a program that holds the file open, such as a database browser in mid-edit.',
+  },
+  store_full: {
+    message: 'The store of signals {file} cannot grow: {reason}.',
+    remedy: 'Make room on the disk; mentu cir ingest FLOWS.JSONL completes the store afterwards.',
+  },
+  store_unusable: {
+    message: 'The store of signals {file} cannot be used: {reason}.',
+    remedy: 'Check that the folder exists, is yours and is writable, or name another by MENTU_HOME.',
+  },
+  bad_search: {
+    message: 'The search "{text}" has no word in it.',
+    remedy: 'Search for words: letters and digits, "several in a row", or begin* of one.',
   },
 
   // The filter language.

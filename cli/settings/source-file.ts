@@ -23,6 +23,8 @@ export interface ReadRequest {
   readonly shown?: string;
   /** Refuse a path whose last part is a symbolic link. */
   readonly noFollow?: boolean;
+  /** Take bytes that are not UTF-8 as they come, for a format that is checked later. */
+  readonly anyBytes?: boolean;
 }
 
 export class SourceFiles {
@@ -45,7 +47,7 @@ export class SourceFiles {
     return inside === '' || inside.startsWith('..') || isAbsolute(inside) ? path : inside;
   }
 
-  /** Reads a regular file of UTF-8 text. Neither a FIFO nor a device can hold it up. */
+  /** Reads a regular file of UTF-8 text, of 4 MiB at most. Neither a FIFO nor a device can hold it up. */
   read(path: string, request: ReadRequest): SourceText {
     const absolute = resolve(this.cwd, path);
     const known = this.#texts.get(absolute);
@@ -62,7 +64,7 @@ export class SourceFiles {
     }
     let text: string;
     try {
-      text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+      text = new TextDecoder('utf-8', { fatal: request.anyBytes !== true }).decode(bytes);
     } catch (error) {
       throw refuse('it is not UTF-8 text', error);
     }
