@@ -30,7 +30,7 @@ export default defineCapturePlugin({
     hooks.onStart.tap('jsonl-sink', () => {
       file = new LineFile({ path: join(job.directory, options.file), flushMs: options.flushMs, warn });
     });
-    hooks.onFlowComplete.sink.tap('jsonl-sink', (flow) => file?.add(flow.line));
+    hooks.onFlowComplete.sink.tapPromise('jsonl-sink', async (flow) => file?.add(flow.line));
     hooks.onClose.tapPromise('jsonl-sink', async () => {
       await file?.close();
       file = null;

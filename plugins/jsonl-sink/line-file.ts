@@ -3,7 +3,9 @@ import { MentuError } from '../../core/index.ts';
 
 /** A batch of this many characters is written without waiting for the timer. */
 const BATCH = 256 * 1024;
-/** Characters that may wait for a disk that is slow or refuses; lines that come on top of them are lost, and counted. */
+/** With more characters than this waiting for a slow disk, whoever adds a line is asked to wait. */
+const ROOM = 8 * 1024 * 1024;
+/** Characters that may wait for a disk that refuses; lines that come on top of them are lost, and counted. */
 const WAITING_LIMIT = 32 * 1024 * 1024;
 const RETRY_MS = 1000;
 /** Tries at the end before the file is given up. */
@@ -37,6 +39,7 @@ export class LineFile {
   #writing = false;
   #failure: Error | null = null;
   #idle: (() => void) | null = null;
+  #room: PromiseWithResolvers<void> | null = null;
 
   /** Creates the file with mode 0600 or goes on at the end of it; follows no symbolic link. */
   constructor(options: LineFileOptions) {
@@ -54,16 +57,19 @@ export class LineFile {
     if (removed > 0) options.warn(`${path} ended with an unfinished line of an earlier capture; its ${removed} bytes were removed.`);
   }
 
-  /** Takes a line, without its newline. */
-  add(line: string): void {
+  /** Takes a line, without its newline. A promise asks to add no more before it resolves; the line has been taken all the same. */
+  add(line: string): Promise<void> | undefined {
     if (this.#waiting.length > WAITING_LIMIT) {
       this.lost += 1;
-      return;
+      return undefined;
     }
     this.#waiting += line + '\n';
     this.#lines += 1;
     if (this.#waiting.length >= BATCH) this.#flush();
     else this.#timer ??= setTimeout(() => this.#flush(), this.#options.flushMs).unref();
+    // While the disk refuses there is no telling how long it would be: flows go on, and what finds no room is counted.
+    if (this.#waiting.length <= ROOM || this.#failure !== null) return undefined;
+    return (this.#room ??= Promise.withResolvers()).promise;
   }
 
   /** Writes what waits and closes the file. Throws `record_incomplete` where lines are missing from it. */
@@ -93,6 +99,7 @@ export class LineFile {
       this.#written = 0;
       this.#waiting = '';
       this.#lines = 0;
+      this.#letIn();
     }
     this.#writing = true;
     write(this.#fd, this.#batch, this.#written, this.#batch.length - this.#written, null, (error, count) => this.#wrote(error, count));
@@ -125,6 +132,12 @@ export class LineFile {
       this.#options.warn(`${this.#options.path} cannot be written (${error.message}); flows are kept in memory, up to 32 Mi characters, and it is tried again every second.`);
     }
     this.#failure = error;
+    this.#letIn();
+  }
+
+  #letIn(): void {
+    this.#room?.resolve();
+    this.#room = null;
   }
 
   #clearTimer(): void {

@@ -99,6 +99,21 @@ test('a symbolic link, a folder and a pipe are refused', () => {
   assert.throws(open, { code: 'record_not_writable' });
 });
 
+test('more than the disk takes at once is asked to wait, and nothing is lost', async () => {
+  const file = open();
+  const line = 'w'.repeat(100_000);
+  let waits = 0;
+  for (let i = 0; i < 1000; i += 1) {
+    const room = file.add(line);
+    if (room !== undefined) waits += 1;
+    await room;
+  }
+  await file.close();
+  assert.ok(waits > 0);
+  assert.equal(statSync(path).size, 1000 * 100_001);
+  assert.equal(file.lost, 0);
+});
+
 test('killed with -9: every line of more than a second before is there, and only the last may be torn', { timeout: 20_000 }, async () => {
   const child = writer(`
     for (let n = 0; ; n += 1) {
