@@ -3,7 +3,7 @@
  * very core that runs it; a package is looked for from the folder of the file that lists it. Nothing else
  * about module resolution changes.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { registerHooks, type LoadHookContext, type ModuleHooks, type ResolveHookContext } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -40,9 +40,9 @@ export class PluginModules {
     return import.meta.resolve(`${FROM}${encodeURIComponent(JSON.stringify([specifier, pathToFileURL(join(folder, 'import')).href]))}`);
   }
 
-  /** From now on, `url` and all that it imports must have the given hashes (absolute path → SHA-256 in hex). */
-  guard(url: string, vouched: ReadonlyMap<string, string>): void {
-    this.#guarded.add(url);
+  /** From now on, the module and all that it imports must have the given hashes (absolute path → SHA-256 in hex). */
+  guard(file: string, vouched: ReadonlyMap<string, string>): void {
+    this.#guarded.add(pathToFileURL(realpathSync(file)).href);
     this.#vouched = vouched;
   }
 

@@ -13,6 +13,8 @@ export interface PluginReference {
   /** The absolute path of a plugin named by path, else the key. */
   readonly identity: string;
   readonly options: Readonly<Record<string, unknown>>;
+  /** True where the file gives options, if only an empty set of them. */
+  readonly hasOptions: boolean;
   /** The file that lists it, and the options' path in it. */
   readonly document: SourceDocument;
   readonly optionsPath: Path;
@@ -27,7 +29,7 @@ export function isPath(reference: string): boolean {
 
 /**
  * The inherited plugins, then the listed ones in their order. One that is inherited already keeps its
- * turn and gets the new options; `NAME: false` leaves it out.
+ * turn, and its options too unless new ones are given, which take their place whole; `NAME: false` leaves it out.
  */
 export function extendPlugins(inherited: readonly PluginReference[], document: SourceDocument, items: NonNullable<PresetFile['plugins']>, origin: string): PluginReference[] {
   const plugins = [...inherited];
@@ -40,7 +42,7 @@ export function extendPlugins(inherited: readonly PluginReference[], document: S
     const turn = plugins.findIndex((plugin) => plugin.identity === reference.identity);
     if (!left) {
       if (turn < 0) plugins.push(reference);
-      else plugins[turn] = reference;
+      else if (reference.hasOptions) plugins[turn] = reference;
     } else if (turn >= 0) plugins.splice(turn, 1);
     else {
       const keys = inherited.map((plugin) => plugin.key);
@@ -62,8 +64,9 @@ function readItem(item: string | Record<string, unknown>, index: number, documen
     throw new MentuError('settings_wrong_value', { where: dotted(path), expected: 'options, or false', actual: 'true', hint: `Write \`- ${key}\` to run it without options.` }, { place: document.placeOf(path) });
   }
   const identity = isPath(key) ? resolve(dirname(document.path), key) : key;
-  const options = typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-  return { reference: { key, identity, options, document, optionsPath: path, place: document.placeOfKey(path), origin }, left: value === false };
+  const hasOptions = typeof value === 'object' && value !== null;
+  const options = hasOptions ? (value as Record<string, unknown>) : {};
+  return { reference: { key, identity, options, hasOptions, document, optionsPath: path, place: document.placeOfKey(path), origin }, left: value === false };
 }
 
 /** `file:line` for use inside a message. */

@@ -1,6 +1,5 @@
 /** Loads a profile. */
 import { MentuError, type ErrorPlace } from '../../core/index.ts';
-import { readJobPart, type JobPart } from './job-part.ts';
 import { profileSchema, type Profile } from './profile-schema.ts';
 import { parseJson, type SourceDocument } from './source-document.ts';
 import type { SourceFiles } from './source-file.ts';
@@ -9,7 +8,6 @@ import { check } from './validation.ts';
 export interface LoadedProfile {
   readonly document: SourceDocument;
   readonly value: Profile;
-  readonly part: JobPart;
 }
 
 /** `place` is where a file names the profile, if one does. Throws a `MentuError` with the place of the mistake. */
@@ -20,5 +18,5 @@ export function loadProfile(files: SourceFiles, path: string, place?: ErrorPlace
   if (value.restartPolicy !== undefined && value.restartPolicy !== 'no') {
     throw new MentuError('restart_policy_unsupported', { policy: JSON.stringify(value.restartPolicy) }, { place: document.placeOf(['restartPolicy']) });
   }
-  return { document, value, part: readJobPart(value, document, files) };
+  return { document, value };
 }

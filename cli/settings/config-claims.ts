@@ -1,0 +1,126 @@
+/**
+ * What `mentu.yaml` claims for itself. A guest or a cloned repository may have written it, and the profile
+ * and the preset that it names. Untrusted, they may choose among what this package ships, set limits and
+ * narrow the lists; what reaches further is a claim, and needs the user's trust.
+ */
+import { realpathSync } from 'node:fs';
+import { dirname, resolve, sep } from 'node:path';
+import type { ErrorPlace } from '../../core/index.ts';
+import { kindOf } from '../plugins/plugin-file.ts';
+import type { LoadedConfig } from './config.ts';
+import type { ConfigFile } from './config-schema.ts';
+import { presetsFolder } from './installation.ts';
+import { extendPlugins, type PluginReference } from './plugin-list.ts';
+import { loadPreset, type Preset } from './preset.ts';
+import type { Profile } from './profile-schema.ts';
+import { loadProfile, type LoadedProfile } from './profile.ts';
+import type { SourceDocument } from './source-document.ts';
+import type { SourceFiles } from './source-file.ts';
+
+export interface Claim {
+  /** A clause: `sets interceptor.hosts`. */
+  readonly text: string;
+  readonly place: ErrorPlace;
+}
+
+/** All that `mentu.yaml` brings with it. */
+export interface ConfigReach {
+  readonly claims: readonly Claim[];
+  readonly profile: LoadedProfile | null;
+  readonly presets: readonly Preset[];
+  /** Every plugin that the config, its profile's preset or its preset lists. */
+  readonly plugins: readonly PluginReference[];
+  /** CA files and mount sources, absolute. */
+  readonly caFiles: readonly string[];
+  readonly mountSources: readonly string[];
+}
+
+/** `onHost`: the command runs on the host itself, where a command or a variable is a claim as well. */
+export function reachOf(config: LoadedConfig, files: SourceFiles, onHost: boolean): ConfigReach {
+  const { document, value } = config;
+  const folder = dirname(document.path);
+  const profile = value.profile === undefined ? null : loadProfile(files, resolve(folder, value.profile), document.placeOf(['profile']));
+  const presets: Preset[] = [];
+  if (value.preset !== undefined) presets.push(loadPreset(files, value.preset, folder, document.placeOf(['preset'])));
+  const profilePreset = profile?.value.interceptor?.preset;
+  if (profile && profilePreset !== undefined) {
+    presets.push(loadPreset(files, profilePreset, dirname(profile.document.path), profile.document.placeOf(['interceptor', 'preset'])));
+  }
+  const ownItems = (value.plugins ?? []).filter((item) => typeof item === 'string' || !Object.values(item).includes(false));
+  const own = extendPlugins([], document, ownItems, 'mentu.yaml');
+  const plugins = [...presets.flatMap((preset) => preset.plugins), ...own];
+
+  const claims: Claim[] = [
+    ...jobClaims(value, document, onHost),
+    ...(profile ? jobClaims(profile.value, profile.document, onHost) : []),
+    ...jobDirClaims(config, folder),
+    ...removalClaims(config),
+    ...presets.filter((preset) => preset.hasOwnFiles).flatMap(presetClaims),
+    ...own.flatMap(pluginClaims),
+  ];
+  const parts: [Profile | ConfigFile, SourceDocument][] = [[value, document], ...(profile ? [[profile.value, profile.document] as [Profile, SourceDocument]] : [])];
+  return {
+    claims,
+    profile,
+    presets,
+    plugins,
+    caFiles: parts.flatMap(([part, at]) => (part.interceptor?.trustedCAs ?? []).map((file) => resolve(dirname(at.path), file))),
+    mountSources: parts.flatMap(([part, at]) => (part.mounts ?? []).map((mount) => resolve(dirname(at.path), mount.source))),
+  };
+}
+
+function jobClaims(value: Profile | ConfigFile, document: SourceDocument, onHost: boolean): Claim[] {
+  const claims: Claim[] = [];
+  const isSet = (part: unknown) => part !== undefined && (typeof part !== 'object' || Object.keys(part as object).length > 0);
+  if (isSet(value.mounts)) claims.push({ text: 'mounts parts of the host', place: document.placeOfKey(['mounts']) });
+  for (const key of ['hosts', 'trustedCAs', 'passthrough', 'upstreamProxy'] as const) {
+    if (isSet(value.interceptor?.[key])) claims.push({ text: `sets interceptor.${key}`, place: document.placeOfKey(['interceptor', key]) });
+  }
+  for (const key of onHost ? (['command', 'args', 'env'] as const) : []) {
+    if (isSet(value[key])) claims.push({ text: `sets ${key} of what runs on the host itself`, place: document.placeOfKey([key]) });
+  }
+  return claims;
+}
+
+function jobDirClaims({ value, document }: LoadedConfig, folder: string): Claim[] {
+  if (value.jobDir === undefined) return [];
+  const home = realpathSync(folder);
+  const target = realParent(resolve(folder, value.jobDir));
+  return target.startsWith(home + sep) || target === home ? [] : [{ text: 'puts the record outside the working directory', place: document.placeOf(['jobDir']) }];
+}
+
+/** The real path of the nearest folder above that is there, links followed. */
+function realParent(path: string): string {
+  for (let at = path; ; at = dirname(at)) {
+    try {
+      return realpathSync(at);
+    } catch (error) {
+      if (at === dirname(at)) throw error;
+    }
+  }
+}
+
+function removalClaims({ value, document }: LoadedConfig): Claim[] {
+  return (value.plugins ?? []).flatMap((item, index) =>
+    typeof item === 'string' ? [] : Object.entries(item).filter(([, options]) => options === false).map(([key]) => ({ text: `leaves out the plugin ${key}`, place: document.placeOfKey(['plugins', index, key]) })),
+  );
+}
+
+function presetClaims(preset: Preset): Claim[] {
+  const claims = preset.plugins.filter((reference) => !isShipped(reference)).flatMap(pluginClaims);
+  if (!preset.plugins.some((plugin) => plugin.key === 'domain-policy')) {
+    claims.push({ text: `names a preset, ${preset.name}, that enforces no lists`, place: { file: preset.name } });
+  }
+  return claims;
+}
+
+/** True for what a preset shipped with this package lists. */
+function isShipped(reference: PluginReference): boolean {
+  return dirname(reference.document.path) === presetsFolder;
+}
+
+function pluginClaims(reference: PluginReference): Claim[] {
+  if (kindOf(reference.key) !== 'built-in') return [{ text: `loads the plugin ${reference.key}`, place: reference.place }];
+  if (Object.keys(reference.options).length > 0) return [{ text: `sets options of the plugin ${reference.key}`, place: reference.place }];
+  return [];
+}
