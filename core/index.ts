@@ -8,6 +8,7 @@ export type { Decision, PluginHooks, Tappable } from './hooks.ts';
 export type { BodyTransform, ClientHello, CompletedFlow, Connection, Destination, Endpoint, Flow, FlowRequest, FlowResponse, Side } from './flow.ts';
 export { Headers } from './headers.ts';
 export { RECORD_VERSION } from './record.ts';
+export { flowRecordSchema } from './record-schema.ts';
 export type * from './record.ts';
 export { ERRORS, MentuError, statusOf } from './errors.ts';
 export type { ErrorCode, ErrorEntry, ErrorParams, ErrorPlace } from './errors.ts';
