@@ -34,6 +34,9 @@ export function terminateTls(
     if (error) {
       tls.on('error', () => {});
       tls.destroy();
+    } else {
+      // tls.Server clears this mark on its sockets, and node:http2 waits for it; this socket has no tls.Server.
+      Object.assign(tls, { secureConnecting: false });
     }
     done(error, tls);
   };

@@ -4,6 +4,7 @@ import { connect, createSecureContext, getCACertificates, type SecureContext, ty
 import { isIP } from 'node:net';
 import { MentuError } from '../errors.ts';
 import type { ClientHello } from '../flow.ts';
+import type { PeerCertificateRecord, UpstreamRecord } from '../record.ts';
 import { mirrorKey, mirroredOptions } from './mirror.ts';
 
 const HANDSHAKE_TIMEOUT = 30_000;
@@ -23,11 +24,17 @@ export interface UpstreamTlsTarget {
   readonly alpn: readonly string[];
 }
 
+export interface SecuredUpstream {
+  readonly tls: TLSSocket;
+  /** What the record says of the upstream's side. */
+  readonly record: NonNullable<UpstreamRecord['tls']>;
+}
+
 export class UpstreamTls {
   readonly #trustedCAs: readonly string[];
   #roots: string[] | null = null;
   readonly #contexts = new Map<string, SecureContext>();
-  readonly #sessions = new Map<string, Buffer>();
+  readonly #sessions = new Map<string, { ticket: Buffer; peer: PeerCertificateRecord | null }>();
 
   /** @param trustedCAs PEM texts that are trusted beside the system's and Node's own roots. */
   constructor(trustedCAs: readonly string[]) {
@@ -40,7 +47,7 @@ export class UpstreamTls {
   }
 
   /** Completes the handshake on a connected socket. Throws `upstream_certificate_invalid` or `upstream_tls_failed`. */
-  handshake(socket: Socket, target: UpstreamTlsTarget): Promise<TLSSocket> {
+  handshake(socket: Socket, target: UpstreamTlsTarget): Promise<SecuredUpstream> {
     const context = this.#contextFor(target.hello);
     const key = `${target.host}|${target.serverName}|${target.port}|${target.alpn}|${mirrorKey(target.hello)}`;
     const session = this.#sessions.get(key);
@@ -51,7 +58,7 @@ export class UpstreamTls {
         ...(target.serverName !== null && !isIP(target.serverName) ? { servername: target.serverName } : {}),
         secureContext: context,
         ...(target.alpn.length > 0 ? { ALPNProtocols: [...target.alpn] } : {}),
-        ...(session ? { session } : {}),
+        ...(session ? { session: session.ticket } : {}),
       });
       const fail = (error: Error & { code?: string }): void => {
         clearTimeout(timer);
@@ -64,12 +71,17 @@ export class UpstreamTls {
       const closed = (): void => fail(new Error('the server closed the connection'));
       tls.on('error', fail);
       tls.on('close', closed);
-      tls.on('session', (ticket) => this.#remember(key, ticket));
+      // A resumed connection shows no certificate: it is the one of the connection that gave the session.
+      let peer: PeerCertificateRecord | null = session?.peer ?? null;
+      tls.on('session', (ticket) => this.#remember(key, { ticket, peer: peer ?? peerCertificate(tls) }));
       tls.once('secureConnect', () => {
         clearTimeout(timer);
         tls.off('error', fail);
         tls.off('close', closed);
-        resolve(tls);
+        peer = peerCertificate(tls) ?? peer;
+        const { standardName } = tls.getCipher();
+        const alpn = tls.alpnProtocol || null;
+        resolve({ tls, record: { version: tls.getProtocol(), cipher: standardName, alpn, peer_certificate: peer } });
       });
     });
   }
@@ -97,7 +109,7 @@ export class UpstreamTls {
     return context;
   }
 
-  #remember(key: string, session: Buffer): void {
+  #remember(key: string, session: { ticket: Buffer; peer: PeerCertificateRecord | null }): void {
     this.#sessions.delete(key);
     if (this.#sessions.size >= MAX_SESSIONS) this.#sessions.delete(this.#sessions.keys().next().value!);
     this.#sessions.set(key, session);
@@ -106,4 +118,18 @@ export class UpstreamTls {
 
 function reasonOf(error: Error & { reason?: string; code?: string }): string {
   return error.reason ?? (error.code && !error.message.includes(error.code) ? `${error.message} (${error.code})` : error.message);
+}
+
+function peerCertificate(tls: TLSSocket): PeerCertificateRecord | null {
+  const certificate = tls.getPeerX509Certificate();
+  if (!certificate) return null;
+  return {
+    subject: certificate.subject ?? '',
+    issuer: certificate.issuer ?? '',
+    serial: certificate.serialNumber,
+    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    valid_from: new Date(certificate.validFrom).toISOString(),
+    valid_to: new Date(certificate.validTo).toISOString(),
+    alt_names: certificate.subjectAltName ?? '',
+  };
 }

@@ -1,0 +1,104 @@
+/**
+ * A capture: everything between the listeners and the hooks, as one object. Its owner gives it
+ * listeners and closes it; plugins tap its hooks before it starts.
+ */
+import type { Server, Socket } from 'node:net';
+import type { MentuError } from './errors.ts';
+import type { Destination } from './flow.ts';
+import { CaptureHooks } from './hooks.ts';
+import { TransparentListener, type NameBook } from './listener/transparent.ts';
+import type { JobView } from './plugin.ts';
+import { BodyReader } from './recorder/body-text.ts';
+import { BodyStore } from './recorder/bodies.ts';
+import { FlowRecorder } from './recorder/flow-recorder.ts';
+import { AlpnMemory } from './relay/alpn-memory.ts';
+import { ClientSession, type SessionServices } from './relay/session.ts';
+import { CertificateAuthority } from './tls/authority.ts';
+import { UpstreamTls } from './tls/upstream-tls.ts';
+import { Dialler } from './upstream/dialler.ts';
+
+export interface CaptureOptions {
+  readonly job: Pick<JobView, 'id' | 'directory'>;
+  readonly authority: CertificateAuthority;
+  readonly dialler: Dialler;
+  /** PEM texts of CAs that are trusted upstream beside the system's and Node's. */
+  readonly trustedCAs: readonly string[];
+  readonly bodies: {
+    /** `none` counts bytes and keeps nothing. */
+    readonly keep: 'whole' | 'none';
+    /** Bytes of a body that a record's line shows. */
+    readonly limit: number;
+    /** Bytes that the files under `bodies/` may take together. */
+    readonly quota: number;
+  };
+  /** Told of a failing observer; the traffic goes on. */
+  onPluginFailure(plugin: string, hook: string, error: unknown): void;
+  /** Told of trouble that the user should know of and that ends nothing. */
+  warn(error: MentuError): void;
+}
+
+export class Capture {
+  readonly hooks: CaptureHooks;
+  readonly dialler: Dialler;
+  readonly authority: CertificateAuthority;
+  readonly #options: CaptureOptions;
+  readonly #upstreamTls: UpstreamTls;
+  readonly #listeners: { close(): void }[] = [];
+  readonly #sessions = new Set<ClientSession>();
+  #services: SessionServices | null = null;
+  #store: BodyStore | null = null;
+  #connections = 0;
+  #closed = false;
+
+  constructor(options: CaptureOptions) {
+    this.#options = options;
+    this.hooks = new CaptureHooks(options.onPluginFailure);
+    this.dialler = options.dialler;
+    this.authority = options.authority;
+    this.#upstreamTls = new UpstreamTls(options.trustedCAs);
+  }
+
+  /** Runs `onStart`; from here on the hooks have all their taps. Rejects with what a plugin throws. */
+  async start(): Promise<void> {
+    const { job, bodies, warn } = this.#options;
+    await this.hooks.start();
+    const recorded = this.hooks.recordIsWanted;
+    if (recorded && bodies.keep === 'whole') this.#store = new BodyStore(job.directory, { quota: bodies.quota, warn });
+    const settings = recorded ? { limit: bodies.limit, keep: bodies.keep, reader: new BodyReader(bodies.limit), store: this.#store } : null;
+    this.#services = {
+      recorder: new FlowRecorder(job.id, this.hooks, settings, this.#store, this.#options.onPluginFailure),
+      authority: this.authority,
+      dialler: this.dialler,
+      upstreamTls: this.#upstreamTls,
+      alpnMemory: new AlpnMemory(),
+    };
+    this.#upstreamTls.warm();
+  }
+
+  /** Captures what a listener accepts whose sockets carry their original destination as their local address. */
+  captureTransparent(server: Server, names: NameBook | null): void {
+    this.#listeners.push(new TransparentListener(server, names, this.accept));
+  }
+
+  /** Captures one connection to a destination. */
+  readonly accept = (socket: Socket, destination: Destination): void => {
+    if (this.#closed) return void socket.destroy();
+    const id = `conn_${(++this.#connections).toString(36)}`;
+    const session = new ClientSession(this.#services!, socket, id, destination, () => this.#sessions.delete(session));
+    this.#sessions.add(session);
+    session.start();
+  };
+
+  /** Ends every session and waits until each flow's record has been taken and every plugin has let go. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const listener of this.#listeners) listener.close();
+    await this.#services?.recorder.close();
+    for (const session of this.#sessions) session.destroy();
+    await this.#services?.recorder.close();
+    await this.hooks.close();
+    await this.#store?.close();
+    this.#upstreamTls.close();
+  }
+}

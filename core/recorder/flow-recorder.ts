@@ -1,0 +1,127 @@
+/** Takes flows from their beginning to their one terminal record, and hands each record to the hooks. */
+import { randomBytes } from 'node:crypto';
+import type { MentuError } from '../errors.ts';
+import type { CaptureHooks } from '../hooks.ts';
+import type { HttpFlow } from '../relay/http-flow.ts';
+import type { CapturedConnection } from '../relay/captured-connection.ts';
+import type { BodyRecord, FlowKind, Outcome, ViolationRecord } from '../record.ts';
+import { BodyCapture, type CaptureSettings } from './body-capture.ts';
+import type { BodyStore } from './bodies.ts';
+import { CompletedRecord } from './completed-record.ts';
+import { NO_BODY, connectionRecord, httpRecord } from './flow-record.ts';
+
+/** A flow under way, as far as the recorder must know it. */
+export interface LiveFlow {
+  readonly flow: HttpFlow;
+  /** Ends the flow, which then completes. */
+  abort(): void;
+}
+
+export class FlowRecorder {
+  readonly hooks: CaptureHooks;
+  readonly #jobId: string;
+  readonly #flowPrefix: string;
+  readonly #settings: CaptureSettings | null;
+  readonly #store: BodyStore | null;
+  readonly #report: (plugin: string, hook: string, error: unknown) => void;
+  readonly #live = new Set<LiveFlow>();
+  #sequence = 0;
+  /** Records on their way through the hooks. */
+  #completing = 0;
+  #idle: (() => void) | null = null;
+  readonly #violations = new WeakMap<object, ViolationRecord>();
+
+  /** @param settings null where nobody taps `onFlowComplete`: no body is captured and no record made. */
+  constructor(
+    jobId: string,
+    hooks: CaptureHooks,
+    settings: CaptureSettings | null,
+    store: BodyStore | null,
+    report: (plugin: string, hook: string, error: unknown) => void,
+  ) {
+    this.hooks = hooks;
+    this.#jobId = jobId;
+    this.#flowPrefix = `flow_${jobId.replace(/^job_/, '')}_`;
+    this.#settings = settings;
+    this.#store = store;
+    this.#report = report;
+  }
+
+  get live(): number {
+    return this.#live.size;
+  }
+
+  nextFlowId(): string {
+    return this.#flowPrefix + (++this.#sequence).toString(36);
+  }
+
+  bodyCapture(): BodyCapture | null {
+    return this.#settings && new BodyCapture(this.#settings);
+  }
+
+  begin(flow: LiveFlow): void {
+    this.#live.add(flow);
+  }
+
+  /** Notes that a flow broke a rule. */
+  violation(subject: object, facts: Omit<ViolationRecord, 'id'>): ViolationRecord {
+    const violation = { id: `vio_${randomBytes(9).toString('base64url')}`, ...facts };
+    this.#violations.set(subject, violation);
+    return violation;
+  }
+
+  /** Runs a plugin's observer; its failure changes nothing. */
+  guard(observe: () => void): void {
+    try {
+      observe();
+    } catch (error) {
+      this.#report('plugin', 'observe', error);
+    }
+  }
+
+  /** The terminal record of a flow. Called once for each. */
+  complete(live: LiveFlow, outcome: Outcome, error: MentuError | null): void {
+    this.#live.delete(live);
+    const { flow } = live;
+    if (!this.#settings || !this.hooks.recordIsWanted) return this.#settle();
+    this.#completing++;
+    bodyOf(flow.requestBody, flow.request.headers, (request) => {
+      const { response } = flow;
+      if (!response) return this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: NO_BODY, violation: this.#violations.get(flow) ?? null }), flow.annotations);
+      bodyOf(flow.responseBody, response.headers, (body) => {
+        this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: body, violation: this.#violations.get(flow) ?? null }), flow.annotations);
+      });
+    });
+  }
+
+  /** The record of a connection that ended before any request, or was relayed undecrypted. Called once for each. */
+  completeConnection(connection: CapturedConnection, facts: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number } }): void {
+    if (!this.#settings || !this.hooks.recordIsWanted) return;
+    this.#completing++;
+    const violation = this.#violations.get(connection) ?? null;
+    this.#hand(connectionRecord(this.#jobId, this.nextFlowId(), connection, { ...facts, violation }), connection.annotations);
+  }
+
+  /** Ends what is under way and waits until the last record has been taken. */
+  async close(): Promise<void> {
+    for (const flow of this.#live) flow.abort();
+    if (this.#completing > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  }
+
+  #hand(record: ConstructorParameters<typeof CompletedRecord>[0], annotations: Record<string, Record<string, unknown>>): void {
+    record.annotations = annotations;
+    this.hooks.complete(new CompletedRecord(record, this.#store), () => {
+      this.#completing--;
+      this.#settle();
+    });
+  }
+
+  #settle(): void {
+    if (this.#completing === 0) this.#idle?.();
+  }
+}
+
+function bodyOf(capture: BodyCapture | null, headers: Parameters<BodyCapture['finish']>[0], done: (body: BodyRecord) => void): void {
+  if (capture) capture.finish(headers, done);
+  else done(NO_BODY);
+}

@@ -1,0 +1,50 @@
+/** A connection of a client to one destination: what hooks see of it, what they decided, and the way upstream. */
+import type { TLSSocket } from 'node:tls';
+import type { MentuError } from '../errors.ts';
+import type { ClientHello, Connection, Destination, Endpoint } from '../flow.ts';
+import type { Verdict } from '../hooks.ts';
+import type { ClientTlsRecord } from '../record.ts';
+import type { UpstreamLink } from '../upstream/link.ts';
+
+export class CapturedConnection implements Connection {
+  readonly id: string;
+  readonly client: Endpoint;
+  readonly destination: Destination;
+  /** Date.now() and performance.now() of the first byte. */
+  readonly startedAt = Date.now();
+  readonly started = performance.now();
+  protocol: Connection['protocol'] = 'raw';
+  clientHello: ClientHello | null = null;
+  allowance: Verdict | undefined = undefined;
+  readonly annotations: Record<string, Record<string, unknown>> = {};
+  /** A denial, an answer or a passthrough that holds for all of the connection. */
+  verdict: Verdict | undefined = undefined;
+  /** Why the upstream could not be reached when the connection was made. */
+  failure: MentuError | undefined = undefined;
+  link: UpstreamLink | null = null;
+  /** The client's side of TLS; null on plain connections. */
+  tls: TLSSocket | null = null;
+  /** Flows made so far. A connection without any is recorded as one by itself. */
+  flows = 0;
+  #tlsRecord: ClientTlsRecord | null = null;
+
+  constructor(id: string, client: Endpoint, destination: Destination) {
+    this.id = id;
+    this.client = client;
+    this.destination = destination;
+  }
+
+  /** The name that stands for the destination: its own, or the address. */
+  get host(): string {
+    return this.destination.name ?? this.destination.address ?? this.clientHello?.sni ?? '';
+  }
+
+  get tlsRecord(): ClientTlsRecord | null {
+    if (this.#tlsRecord || !this.clientHello) return this.#tlsRecord;
+    const { sni, ja4 } = this.clientHello;
+    if (!this.tls) return { sni, version: null, cipher: null, alpn: null, ja4 };
+    const version = this.tls.getProtocol();
+    const cipher = version ? this.tls.getCipher() : null;
+    return (this.#tlsRecord = { sni, version, cipher: cipher?.standardName ?? null, alpn: this.tls.alpnProtocol || null, ja4 });
+  }
+}

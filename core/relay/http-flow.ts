@@ -1,0 +1,74 @@
+/** One request and its response: what hooks see of it, and the marks that its record is made from. */
+import type { Flow, FlowRequest, FlowResponse, Side } from '../flow.ts';
+import type { Headers } from '../headers.ts';
+import type { Verdict } from '../hooks.ts';
+import type { BodyCapture } from '../recorder/body-capture.ts';
+import type { LinkFacts } from '../upstream/link.ts';
+import type { CapturedConnection } from './captured-connection.ts';
+import type { RequestHead, ResponseHead } from './exchange.ts';
+
+class HttpFlowRequest implements FlowRequest {
+  method: string;
+  readonly scheme: 'http' | 'https';
+  authority: string;
+  path: string;
+  readonly httpVersion: string;
+  readonly headers: Headers;
+
+  constructor(head: RequestHead) {
+    this.method = head.method;
+    this.scheme = head.scheme;
+    this.authority = head.authority;
+    this.path = head.path;
+    this.httpVersion = head.httpVersion;
+    this.headers = head.headers;
+  }
+
+  get url(): string {
+    return `${this.scheme}://${this.authority}${this.path === '*' ? '/*' : this.path}`;
+  }
+}
+
+export type BodyObserver = (chunk: Uint8Array) => void;
+
+export class HttpFlow implements Flow {
+  readonly id: string;
+  readonly kind = 'http';
+  readonly connection: CapturedConnection;
+  readonly request: FlowRequest;
+  response: FlowResponse | null = null;
+  allowance: Verdict | undefined;
+  readonly annotations: Record<string, Record<string, unknown>> = {};
+  readonly observers: Record<Side, BodyObserver[] | null> = { request: null, response: null };
+
+  /** Date.now() of the request head. */
+  readonly startedAt = Date.now();
+  /** Marks on the clock of performance.now(), milliseconds; 0 where not reached. */
+  readonly started = performance.now();
+  sendStarted = 0;
+  sendEnded = 0;
+  responseStarted = 0;
+  ended = 0;
+
+  verdict: Verdict | undefined;
+  requestBody: BodyCapture | null = null;
+  responseBody: BodyCapture | null = null;
+  requestTrailers: Headers | null = null;
+  responseTrailers: Headers | null = null;
+  readonly informational: ResponseHead[] = [];
+  upstream: LinkFacts | null = null;
+  upstreamReused = false;
+  /** Bytes of an upgraded connection, which have no body. */
+  readonly tunnelled = { up: 0, down: 0 };
+
+  constructor(id: string, connection: CapturedConnection, head: RequestHead) {
+    this.id = id;
+    this.connection = connection;
+    this.request = new HttpFlowRequest(head);
+    this.allowance = connection.allowance;
+  }
+
+  observe(side: Side, chunk: BodyObserver): void {
+    (this.observers[side] ??= []).push(chunk);
+  }
+}

@@ -1,0 +1,83 @@
+/** Heads on their way between HTTP versions: hop-by-hop fields, Host and `:authority`, cookie crumbs. */
+import { Headers } from '../headers.ts';
+import type { RequestHead, ResponseHead } from './exchange.ts';
+
+/** Fields that hold for one connection of HTTP/1 and are malformed in HTTP/2 (RFC 9113, section 8.2.2). */
+const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings']);
+/** What a Connection field may nominate without being taken out: each link serves one client connection, so these keep their meaning. */
+const KEPT_OPTIONS = new Set(['close', 'keep-alive', 'te', 'upgrade']);
+/** Fields between the client and an explicit proxy (RFC 9110, section 11.7). */
+const PROXY_FIELDS = new Set(['proxy-connection', 'proxy-authorization']);
+
+/** The request as it goes to an upstream of the given version. The given head is left alone where anything must change. */
+export function requestFor(head: RequestHead, version: '1.1' | '2', toProxy: boolean): RequestHead {
+  const fromHttp1 = head.httpVersion.startsWith('1');
+  if (version === '2') return { ...head, headers: fromHttp1 ? lowerCased(head.headers) : head.headers };
+  if (!fromHttp1) return { ...head, httpVersion: '1.1', headers: withHost(head) };
+  return needsScrubbing(head.headers, toProxy) ? { ...head, headers: scrubbed(head.headers, toProxy) } : head;
+}
+
+/** The response as it goes to a client of the given version. */
+export function responseFor(head: ResponseHead, clientVersion: string): ResponseHead {
+  if (clientVersion.startsWith('1') || !head.httpVersion.startsWith('1')) return head;
+  return { ...head, headers: lowerCased(head.headers) };
+}
+
+function needsScrubbing(headers: Headers, toProxy: boolean): boolean {
+  const connection = headers.get('connection');
+  if (connection !== undefined && !/^(close|keep-alive)$/i.test(connection)) return true;
+  return (toProxy && [...PROXY_FIELDS].some((name) => headers.has(name))) || headers.has('upgrade');
+}
+
+function scrubbed(headers: Headers, toProxy: boolean): Headers {
+  const upgrade = headers.get('upgrade')?.toLowerCase();
+  // An upgrade to HTTP/2 in clear text would hide what follows; without the offer, both sides stay with HTTP/1.1.
+  const refused = upgrade !== undefined && upgrade.split(',').some((protocol) => protocol.trim() === 'h2c');
+  const options = headers.getAll('connection').join(',').split(',').map((option) => option.trim()).filter((option) => option !== '');
+  const dropped = new Set(options.map((option) => option.toLowerCase()).filter((option) => !KEPT_OPTIONS.has(option)));
+  if (refused) for (const name of ['upgrade', 'http2-settings']) dropped.add(name);
+  if (toProxy) for (const name of PROXY_FIELDS) dropped.add(name);
+  const raw: string[] = [];
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (dropped.has(lower)) continue;
+    if (lower !== 'connection') {
+      raw.push(name, value);
+      continue;
+    }
+    const kept = value.split(',').map((option) => option.trim()).filter((option) => !dropped.has(option.toLowerCase()));
+    if (kept.length > 0) raw.push(name, kept.join(', '));
+  }
+  return new Headers(raw);
+}
+
+function lowerCased(headers: Headers): Headers {
+  const nominated = new Set(headers.getAll('connection').join(',').toLowerCase().split(',').map((option) => option.trim()));
+  const raw: string[] = [];
+  for (const [name, value] of headers) {
+    const lower = name.toLowerCase();
+    if (CONNECTION_FIELDS.has(lower) || lower === 'host') continue;
+    if (lower === 'te') {
+      if (/\btrailers\b/i.test(value)) raw.push('te', 'trailers');
+    } else if (!nominated.has(lower)) {
+      raw.push(lower, value);
+    }
+  }
+  return new Headers(raw);
+}
+
+/** Host first, and one Cookie field of the crumbs (RFC 9113, section 8.2.3). */
+function withHost(head: RequestHead): Headers {
+  const raw = ['host', head.authority];
+  const crumbs = head.headers.getAll('cookie');
+  let cookieWritten = false;
+  for (const [name, value] of head.headers) {
+    if (name === 'host') continue;
+    if (name !== 'cookie') raw.push(name, value);
+    else if (!cookieWritten) {
+      cookieWritten = true;
+      raw.push('cookie', crumbs.join('; '));
+    }
+  }
+  return new Headers(raw);
+}

@@ -1,0 +1,183 @@
+/**
+ * The way to one upstream for one client connection: dials when it is first wanted, finds out which
+ * HTTP version the upstream speaks, and hands out exchanges. Client connections do not share links,
+ * so that what servers tie to a connection (logins, limits, GOAWAY) stays with the client that caused it.
+ */
+import { MentuError } from '../errors.ts';
+import type { ClientHello } from '../flow.ts';
+import { Http1Client } from '../http1/client.ts';
+import { Http2Client } from '../http2/client.ts';
+import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
+import type { UpstreamRecord } from '../record.ts';
+import type { UpstreamTls } from '../tls/upstream-tls.ts';
+import type { Dialler, DialledSocket } from './dialler.ts';
+
+/** HTTP/1 connections that one link opens side by side; only a client of HTTP/2 can want more than one. */
+const MAX_CONNECTIONS = 16;
+
+export interface LinkTarget {
+  /** Canonical name or address: what is resolved and vetted. */
+  readonly host: string;
+  /** The address to dial instead of the name's own; null resolves `host`. */
+  readonly address: string | null;
+  readonly port: number;
+  readonly tls: { readonly serverName: string | null; readonly hello: ClientHello | null; readonly alpn: readonly string[] } | null;
+  /** Plain HTTP/2 with prior knowledge (RFC 9113, section 3.3). */
+  readonly http2: boolean;
+}
+
+/** What is known of a connection once it stands; times in milliseconds. */
+export interface LinkFacts {
+  readonly tls: UpstreamRecord['tls'];
+  readonly alpn: string | null;
+  readonly httpVersion: '1.1' | '2';
+  readonly address: string;
+  readonly port: number;
+  readonly timing: { readonly dns: number | null; readonly connect: number; readonly tls: number | null };
+}
+
+interface Standing {
+  readonly facts: LinkFacts;
+  readonly client: Http1Client | Http2Client;
+}
+
+/** Told of the connection that an exchange will use, before it is used. */
+export type OnConnection = (facts: LinkFacts, reused: boolean) => RequestHead;
+
+interface Waiting {
+  readonly onConnection: OnConnection;
+  readonly events: UpstreamEvents;
+  readonly ready: (exchange: UpstreamExchange) => void;
+}
+
+export class UpstreamLink {
+  readonly target: LinkTarget;
+  readonly #dialler: Dialler;
+  readonly #tls: UpstreamTls;
+  readonly #onIdleClose: () => void;
+  readonly #connections = new Set<Standing>();
+  readonly #waiting: Waiting[] = [];
+  readonly #abort = new AbortController();
+  #dialling = 0;
+  #closed = false;
+
+  /** @param onIdleClose the upstream closed the last connection while nothing was under way. */
+  constructor(target: LinkTarget, dialler: Dialler, tls: UpstreamTls, onIdleClose: () => void) {
+    this.target = target;
+    this.#dialler = dialler;
+    this.#tls = tls;
+    this.#onIdleClose = onIdleClose;
+  }
+
+  /** Opens the first connection ahead of any request, to learn what the upstream speaks. Rejects with a `MentuError`. */
+  async open(): Promise<LinkFacts> {
+    return (await this.#connect()).facts;
+  }
+
+  /** Starts an exchange as soon as a connection is free. Failures go to `events.onUpstreamError`, untouched. */
+  dispatch(onConnection: OnConnection, events: UpstreamEvents, ready: (exchange: UpstreamExchange) => void): void {
+    for (const standing of this.#connections) {
+      if (!standing.client.isFree) continue;
+      this.#send(standing, onConnection, events, ready);
+      return;
+    }
+    this.#waiting.push({ onConnection, events, ready });
+    this.#dialForWaiting();
+  }
+
+  /** Gives up a request that still waits for a connection. True where it did. */
+  cancel(events: UpstreamEvents): boolean {
+    const at = this.#waiting.findIndex((waiting) => waiting.events === events);
+    if (at !== -1) this.#waiting.splice(at, 1);
+    return at !== -1;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#abort.abort(new MentuError('shutting_down'));
+    for (const { client } of this.#connections) client.destroy();
+    this.#connections.clear();
+  }
+
+  #send(standing: Standing, onConnection: OnConnection, events: UpstreamEvents, ready: (exchange: UpstreamExchange) => void): void {
+    const { client, facts } = standing;
+    const head = onConnection(facts, client.used > 0);
+    ready(client.send(head, events));
+  }
+
+  #dialForWaiting(): void {
+    if (this.#waiting.length === 0 || this.#dialling >= this.#waiting.length || this.#connections.size + this.#dialling >= MAX_CONNECTIONS) return;
+    // One connection of HTTP/2 serves all: a second is dialled only where the first turned out to be HTTP/1.
+    if (this.#dialling > 0) return;
+    this.#connect().then(
+      () => {
+        this.#serveWaiting();
+        this.#dialForWaiting();
+      },
+      (error: unknown) => {
+        for (const { events } of this.#waiting.splice(0)) events.onUpstreamError(asMentuError(error, this.target.host), true);
+      },
+    );
+  }
+
+  #serveWaiting(): void {
+    for (const standing of this.#connections) {
+      while (this.#waiting.length > 0 && standing.client.isFree) {
+        const { onConnection, events, ready } = this.#waiting.shift()!;
+        this.#send(standing, onConnection, events, ready);
+      }
+    }
+  }
+
+  async #connect(): Promise<Standing> {
+    this.#dialling++;
+    try {
+      const { host, address, port } = this.target;
+      const dialled = await this.#dialler.dial({ host, address, port, signal: this.#abort.signal });
+      const standing = await this.#secure(dialled);
+      if (this.#closed) {
+        standing.client.destroy();
+        throw new MentuError('shutting_down');
+      }
+      this.#connections.add(standing);
+      return standing;
+    } finally {
+      this.#dialling--;
+    }
+  }
+
+  async #secure(dialled: DialledSocket): Promise<Standing> {
+    const { tls: wanted, host, port } = this.target;
+    const start = performance.now();
+    const secured = wanted ? await this.#tls.handshake(dialled.socket, { host: wanted.serverName ?? host, serverName: wanted.serverName, port, hello: wanted.hello, alpn: wanted.alpn }) : null;
+    const alpn = secured?.record.alpn ?? null;
+    const isHttp2 = alpn === 'h2' || this.target.http2;
+    const facts: LinkFacts = {
+      tls: secured?.record ?? null,
+      alpn,
+      httpVersion: isHttp2 ? '2' : '1.1',
+      address: dialled.address,
+      port: dialled.port,
+      timing: { ...dialled.timing, tls: secured ? performance.now() - start : null },
+    };
+    const connection = secured?.tls ?? dialled.socket;
+    const gone = (): void => {
+      this.#connections.delete(standing);
+      if (this.#closed) return;
+      if (this.#connections.size === 0 && this.#waiting.length === 0 && this.#dialling === 0) this.#onIdleClose();
+    };
+    const client = isHttp2 ? new Http2Client(connection, secured ? 'https' : 'http', host, gone) : new Http1Client(connection, host, gone);
+    const standing: Standing = { facts, client };
+    return standing;
+  }
+
+  /** Called when an exchange of HTTP/1 has freed its connection. */
+  freed(): void {
+    if (this.#waiting.length > 0) this.#serveWaiting();
+  }
+}
+
+export function asMentuError(error: unknown, host: string): MentuError {
+  return error instanceof MentuError ? error : new MentuError('connect_failed', { host, address: '', reason: error instanceof Error ? error.message : String(error) }, { cause: error });
+}
