@@ -1,6 +1,6 @@
 /** Reads flags by a command's table; every mistake names the flag and the way out. */
 import { parseArgs } from 'node:util';
-import { MentuError } from '../core/index.ts';
+import { MentuError, type ErrorCode } from '../core/index.ts';
 import type { Command, Flags, FlagValues } from './command.ts';
 import { nearest } from './nearest.ts';
 
@@ -10,7 +10,7 @@ export interface ParsedFlags {
   readonly help: boolean;
 }
 
-const USAGE_ERRORS = new Set<string>(['unknown_command', 'unknown_flag', 'bad_flag', 'bad_arguments']);
+const USAGE_ERRORS = new Set<string>(['unknown_command', 'unknown_flag', 'bad_flag', 'bad_arguments', 'bad_filter', 'bad_time', 'bad_search', 'bad_signal'] satisfies ErrorCode[]);
 
 /** True for a mistake in the arguments themselves. */
 export function isUsageError(error: unknown): boolean {

@@ -1,17 +1,19 @@
 /** `mentu`: what the captures have left behind, as signals. */
-import { runProgram } from './program.ts';
-import type { Program } from './command.ts';
+import { start } from './start.ts';
 
-const program: Program = {
+await start({
   name: 'mentu',
   summary: 'Queries what jobs contacted, sent and got back.',
   commands: {
     cir: {
       summary: 'Signals: every captured flow, every violation, and what you add.',
       commands: {
+        query: { summary: 'Lists signals by type, time, job and filter.', load: () => import('./cir/query.ts') },
+        search: { summary: 'Finds signals by words of their text.', load: () => import('./cir/search.ts') },
+        capture: { summary: 'Adds a signal of your own.', load: () => import('./cir/capture.ts') },
+        stats: { summary: 'Counts what the store holds.', load: () => import('./cir/stats.ts') },
+        ingest: { summary: 'Adds the flows of a flows.jsonl, for instance after a crash.', load: () => import('./cir/ingest.ts') },
       },
     },
   },
-};
-
-await runProgram(program, process.argv.slice(2));
+});

@@ -240,6 +240,14 @@ export const ERRORS = {
     message: 'The module {file} is not among the files that were trusted, or has changed since.',
     remedy: 'Read it; if it is yours to trust, run `mentu-runtime config trust`. A file that is imported by a computed name must lie in the folder of the plugin.',
   },
+  plugin_name_invalid: {
+    message: 'A plugin cannot be named `{name}`: {reason}.',
+    remedy: 'Take a name of lower-case letters, digits and dashes that begins with a letter.',
+  },
+  scaffold_exists: {
+    message: '{folder} is there already, and nothing was written.',
+    remedy: 'Take another name, or another folder with --dir.',
+  },
   plugin_not_inherited: {
     message: 'There is no inherited plugin `{plugin}` to leave out{near}.',
     remedy: 'Inherited: {known}.',
@@ -281,6 +289,14 @@ export const ERRORS = {
   bad_search: {
     message: 'The search "{text}" has no word in it.',
     remedy: 'Search for words: letters and digits, "several in a row", or begin* of one.',
+  },
+  bad_time: {
+    message: '"{text}" is no point in time.',
+    remedy: 'Write how long ago (90s, 15m, 24h, 7d, 2w), a date (2026-03-01) or a time (2026-03-01T12:00:00Z).',
+  },
+  bad_signal: {
+    message: 'The signal cannot be stored: {reason}.',
+    remedy: 'Mend it and capture it again; nothing was stored.',
   },
 
   // The filter language.

@@ -57,6 +57,14 @@ export interface FlowFields {
   [annotation: string]: unknown;
 }
 
+/** The names of `FlowFields`, for hints and completion. */
+export const FLOW_FIELD_NAMES: readonly string[] = [
+  'flow', 'job', 'kind', 'protocol', 'outcome', 'error', 'error_message', 'method', 'url', 'scheme', 'host', 'port', 'path', 'query', 'status',
+  'http_version', 'content_type', 'request_content_type', 'latency_ms', 'bytes_up', 'bytes_down', 'request_size', 'response_size', 'request_sha256',
+  'response_sha256', 'sni', 'tls_version', 'tls_cipher', 'alpn', 'ja4', 'client', 'upstream', 'reused', 'connection', 'decision', 'decided_by',
+  'rule', 'would_deny', 'violation', 'timing', 'annotations',
+];
+
 /**
  * The fields of a flow. A plain value (text, number, boolean) that a plugin annotated is also a field
  * under its own key, unless a field of the flow or an earlier plugin has that name: `class=auth` asks

@@ -1,7 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { matchesFilter } from '../../../core/filter/evaluator.ts';
-import { flowFields } from '../../../core/filter/flow-fields.ts';
+import { FLOW_FIELD_NAMES, flowFields } from '../../../core/filter/flow-fields.ts';
 import { parseFilter } from '../../../core/filter/parser.ts';
 import type { FlowRecord } from '../../../core/record.ts';
 
@@ -53,4 +53,8 @@ test('plain annotations are fields of their own, and never take the name of anot
   assert.deepEqual([fields['class'], fields['anomaly'], fields['step'], fields.status, fields['reasons']], ['auth', 0.97, 'build', 201, undefined]);
   assert.equal(Object.getPrototypeOf(fields), Object.prototype);
   assert.ok(matchesFilter(parseFilter('class=auth and anomaly>=0.9 and annotations.other.class=late'), fields));
+});
+
+test('the list of names is that of the fields', () => {
+  assert.deepEqual([...FLOW_FIELD_NAMES], Object.keys(flowFields(record())));
 });
