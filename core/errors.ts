@@ -328,6 +328,40 @@ export const ERRORS = {
     message: 'The kept certificate authority cannot be used: {reason}.',
     remedy: 'Remove the files from the --ca-dir folder to have a new one made, and trust that.',
   },
+
+  // The guest engines.
+  engine_unavailable: {
+    message: 'The engine {engine} cannot run here: {reason}.',
+    remedy: '{mend}',
+  },
+  engine_failed: {
+    message: 'The engine could not start or keep the guest: {reason}.',
+    remedy: 'Run "mentu-runtime doctor"; it tests each part of the sandbox.',
+  },
+  engine_helper_lost: {
+    message: "The helper process that holds the guest's network is lost: {reason}.",
+    remedy: 'The guest ended with it; run the job again, and "mentu-runtime doctor" if it happens twice.',
+  },
+  engine_stdio_refused: {
+    message: 'Descriptor {fd} of this process is a folder, and a guest could leave its root through it.',
+    remedy: 'Redirect stdin, stdout and stderr to files, pipes or a terminal.',
+  },
+  engine_mount_refused: {
+    message: 'The mount of {source} on {destination} is refused: {reason}.',
+    remedy: 'Change the mount in the profile.',
+  },
+  engine_hidden_missing: {
+    message: 'The path {path} is to be hidden from the guest but does not exist.',
+    remedy: 'Create it first; what is not there cannot be covered.',
+  },
+  engine_share_too_large: {
+    message: 'The mount of {source} holds more than {limit} entries, too many to look for files that guests must not see.',
+    remedy: 'Mount the folders that the job needs instead of the whole tree.',
+  },
+  engine_share_too_many_covers: {
+    message: 'The mount of {source} holds more than {limit} sockets, FIFOs and masked files.',
+    remedy: 'Mount the folders that the job needs instead of the whole tree.',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,5 +1,6 @@
 import type { Server } from 'node:net';
 import type { Socket } from 'node:dgram';
+import type { MentuError } from '../../core/index.ts';
 
 /** A directory or file of the host that the guest sees. Absolute paths; `destination` is a path in the guest. */
 export interface Mount {
@@ -24,7 +25,7 @@ export interface GuestSpec {
   readonly mounts: readonly Mount[];
   /** Names of files and folders that are masked wherever they appear inside a mount: `.mentu`, `mentu.yaml`. */
   readonly maskedNames: readonly string[];
-  /** Absolute host paths that must not be visible at all (the job's directory, MENTU_HOME). */
+  /** Absolute host paths that must not be visible at all (the job's directory, MENTU_HOME). They have to exist: what is not there cannot be covered. */
   readonly hiddenPaths: readonly string[];
   readonly network: GuestNetwork;
   /** PEM of the CA certificate that the guest is to trust; null where nothing is decrypted. */
@@ -44,7 +45,10 @@ export interface PlaneListeners {
 export interface GuestExit {
   /** As `docker run` has it: the command's own code, 126 not executable, 127 not found, 128+n ended by signal n, 125 the engine failed. */
   readonly code: number;
+  /** The signal that a code above 128 stands for; a command may also exit with such a code by itself. */
   readonly signal: NodeJS.Signals | null;
+  /** Why the engine failed, with code 125. */
+  readonly failure?: MentuError | undefined;
 }
 
 /** What the plane dropped, in packets. */

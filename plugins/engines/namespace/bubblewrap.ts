@@ -1,0 +1,151 @@
+/** Bubblewrap's part of a guest: its options, its start, and how it ended. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { LibC } from '../libc.ts';
+import type { HelperExit } from '../plane/message.ts';
+import { HOSTNAME } from './etc.ts';
+import { bytes } from './paths.ts';
+import type { BytePath, GuestPlan } from './plan.ts';
+import { filterArchitecture, seccompProgram } from './seccomp.ts';
+import type { Stage } from './stage.ts';
+
+/** Descriptors as bubblewrap gets them. It closes each before the command runs. */
+const FD = { options: 3, filter: 4, block: 5, info: 6 } as const;
+const SETUP_LIMIT_MS = 20_000;
+const END_LIMIT_MS = 2_000;
+
+/** Bubblewrap with its guest set up and waiting. */
+export class Bubblewrap {
+  readonly exited: Promise<HelperExit>;
+  readonly #libc: LibC;
+  readonly #child: ChildProcess;
+  readonly #block: { read: number; write: number };
+  /** Pid of the guest's init, in the helper's namespace. */
+  readonly #init: Promise<number>;
+  #released = false;
+  #ended = false;
+
+  /** Forked by the calling thread, whose network namespace the guest gets. */
+  constructor(libc: LibC, stage: Stage, plan: GuestPlan, root: readonly BytePath[]) {
+    const architecture = filterArchitecture();
+    if (architecture === null) throw new Error(`no system call filter for ${process.arch}`);
+    this.#libc = libc;
+    this.#block = libc.pipe();
+    const options = openSync(stage.file(Buffer.from([...isolation(plan), ...root].join('\0') + '\0', 'latin1')), 'r');
+    const filter = openSync(stage.file(seccompProgram(architecture, plan.without)), 'r');
+    // Options travel by descriptor, for a command line is everybody's to read and the environment is among them.
+    const fixed = ['--args', FD.options, '--seccomp', FD.filter, '--block-fd', FD.block, '--info-fd', FD.info].map(String);
+    // A session of its own, with the terminal as its controlling one; `setsid` ends as the shell would: 126, 127.
+    const session = [plan.tools.setsid, ...(plan.terminal ? ['--ctty'] : []), '--', ...plan.command];
+    this.#child = spawn(plan.tools.bwrap, [...fixed, '--', ...session], {
+      stdio: [0, 1, 2, options, filter, this.#block.read, 'pipe'],
+      env: {},
+      cwd: '/',
+    });
+    closeSync(options);
+    closeSync(filter);
+    this.#init = this.#readInit();
+    this.#init.catch(() => undefined);
+    this.exited = new Promise((resolve) => {
+      this.#child.on('error', (error) => resolve({ code: null, reason: error.message }));
+      this.#child.on('exit', (code, signal) => resolve(this.#exit(code, signal)));
+    });
+    void this.exited.then(() => (this.#ended = true));
+  }
+
+  /** Lets the command run. Resolves when bubblewrap, with all mounts made, has seen it. */
+  async release(): Promise<void> {
+    writeSync(this.#block.write, '.');
+    this.#released = true;
+    const limit = performance.now() + SETUP_LIMIT_MS;
+    while (this.#waits()) {
+      if (this.#ended) throw new Error((await this.exited).reason ?? 'bubblewrap ended');
+      if (performance.now() > limit) throw new Error('bubblewrap did not set the guest up in time');
+      await pause(1);
+    }
+  }
+
+  /** Sends a signal to the command itself, which is pid 2 of the guest. False where it has ended. */
+  async signal(name: NodeJS.Signals): Promise<boolean> {
+    const limit = performance.now() + END_LIMIT_MS;
+    const init = await this.#init;
+    while (!this.#ended && performance.now() < limit) {
+      const command = commandOf(init);
+      if (command !== null) return process.kill(command, name);
+      await pause(1); // between release and fork
+    }
+    return false;
+  }
+
+  /** Kills every process of the guest and resolves when the kernel has ended them. */
+  async close(): Promise<void> {
+    if (!this.#ended) {
+      const init = await Promise.race([this.#init.catch(() => null), pause(END_LIMIT_MS, null, { ref: false })]);
+      if (!this.#ended) kill(init ?? this.#child.pid);
+      const ended = await Promise.race([this.exited.then(() => true), pause(END_LIMIT_MS, false, { ref: false })]);
+      if (!ended) kill(this.#child.pid);
+      await this.exited;
+    }
+    closeSync(this.#block.read);
+    closeSync(this.#block.write);
+  }
+
+  /** The byte that releases the guest lies unread until bubblewrap gets there. */
+  #waits(): boolean {
+    return this.#libc.unread(this.#block.read) > 0;
+  }
+
+  #exit(code: number | null, signal: NodeJS.Signals | null): HelperExit {
+    if (!this.#released || this.#waits()) return { code: null, reason: 'bubblewrap could not set the guest up; its own message is on stderr' };
+    if (signal !== null) return { code: null, reason: `bubblewrap was ended by ${signal}` };
+    return { code, reason: null };
+  }
+
+  async #readInit(): Promise<number> {
+    let text = '';
+    for await (const chunk of (this.#child.stdio as readonly unknown[])[FD.info] as NodeJS.ReadableStream) text += String(chunk);
+    return (JSON.parse(text) as { 'child-pid': number })['child-pid'];
+  }
+}
+
+function isolation({ without, identity, cwd, environment }: GuestPlan): BytePath[] {
+  return [
+    ...(without.includes('capabilities') ? [] : ['--unshare-user', '--uid', `${identity.uid}`, '--gid', `${identity.gid}`, '--cap-drop', 'ALL']),
+    ...(without.includes('processes') ? [] : ['--unshare-pid']),
+    ...(without.includes('ipc') ? [] : ['--unshare-ipc']),
+    ...['--unshare-uts', '--hostname', HOSTNAME, '--unshare-cgroup-try', '--die-with-parent', '--clearenv'],
+    ...Object.entries(environment).flatMap(([name, value]) => ['--setenv', bytes(name), bytes(value)]),
+    ...['--chdir', bytes(cwd)],
+  ];
+}
+
+/** The child of the guest's init that is pid 2 there; orphans that init adopts are others. */
+function commandOf(init: number): number | null {
+  let children: string;
+  try {
+    children = readFileSync(`/proc/${init}/task/${init}/children`, 'utf8');
+  } catch {
+    return null;
+  }
+  return children.trim().split(' ').filter(Boolean).map(Number).find((pid) => innermostPid(pid) === 2) ?? null;
+}
+
+function innermostPid(pid: number): number | null {
+  try {
+    const [, pids = ''] = /^NSpid:\s+(.+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(pids.split(/\s+/).at(-1));
+  } catch {
+    return null;
+  }
+}
+
+function kill(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it has ended
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * The namespace engine: a guest is bubblewrap in user, mount, pid, network, IPC, UTS and cgroup namespaces of its own,
+ * below the plane's, with a system call filter and no capability. It shares the host's kernel.
+ */
+import { fstatSync } from 'node:fs';
+import { MentuError } from '../../../core/index.ts';
+import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
+import { PlaneHelper } from '../plane/helper.ts';
+import { findTool, findTools } from '../tools.ts';
+import { environmentOf, identityOf } from './environment.ts';
+import { INSTALL_LINE, examine } from './examination.ts';
+import type { Guard } from './guards.ts';
+import { NamespaceGuest } from './guest.ts';
+import { planMounts } from './mounts.ts';
+import type { GuestPlan } from './plan.ts';
+import { Terminal } from './terminal.ts';
+
+const LAUNCHER = new URL(import.meta.url.endsWith('.ts') ? './launcher.ts' : './launcher.js', import.meta.url);
+
+export class NamespaceEngine implements GuestEngine {
+  readonly name = 'namespace';
+  readonly boundary = 'namespace';
+  readonly #without: readonly Guard[];
+
+  /** `without`: guards that a test takes away, to prove that its probe would succeed where they are missing. */
+  constructor({ without = [] }: { without?: readonly Guard[] } = {}) {
+    this.#without = without;
+  }
+
+  examine(): Promise<Finding[]> {
+    return examine();
+  }
+
+  async prepare(spec: GuestSpec): Promise<Guest> {
+    const started = performance.now();
+    const found = findTools();
+    const setsid = findTool('setsid');
+    if ('missing' in found || setsid === null) {
+      const missing = 'missing' in found ? found.missing : ['setsid'];
+      throw new MentuError('engine_unavailable', { engine: this.name, reason: `${missing.join(', ')} not found`, mend: `Install with: ${INSTALL_LINE}` });
+    }
+    refuseFolders(spec);
+    const without = this.#without;
+    const terminal = spec.terminal ? await Terminal.open(spec.terminal.columns, spec.terminal.rows) : null;
+    const helper = new PlaneHelper<GuestPlan>({
+      entry: LAUNCHER,
+      options: {
+        tools: found.tools,
+        network: without.includes('network') ? 'host' : spec.network,
+        dropUdp: !without.includes('udp'),
+      },
+      stdio: terminal ? [terminal.slave, terminal.slave, terminal.slave] : [0, 1, 2],
+    });
+    terminal?.release();
+    try {
+      // The shares are walked while the helper starts.
+      const mounts = await planMounts(spec);
+      const walked = performance.now() - started;
+      const identity = identityOf(process.getuid?.() ?? 0, process.getgid?.() ?? 0);
+      const plan: GuestPlan = {
+        command: [spec.command, ...spec.args],
+        environment: environmentOf(spec, identity),
+        cwd: spec.cwd ?? identity.home,
+        identity,
+        mounts,
+        authority: spec.caCertificate,
+        network: spec.network === 'plane',
+        terminal: terminal !== null,
+        tools: { bwrap: found.tools.bwrap, setsid },
+        without,
+      };
+      const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners]);
+      return new NamespaceGuest(helper, listeners, terminal, { shares: walked, ...parts, prepare: performance.now() - started }, started);
+    } catch (error) {
+      await helper.close();
+      terminal?.close();
+      throw error;
+    }
+  }
+}
+
+/** A folder as a descriptor would be a way out of the guest's root. */
+function refuseFolders(spec: GuestSpec): void {
+  if (spec.terminal) return;
+  for (const fd of [0, 1, 2]) {
+    let folder = false;
+    try {
+      folder = fstatSync(fd).isDirectory();
+    } catch {
+      // closed
+    }
+    if (folder) throw new MentuError('engine_stdio_refused', { fd });
+  }
+}

@@ -1,0 +1,41 @@
+/**
+ * The guards of the namespace engine by name. A test may take one away through the engine's constructor, to prove
+ * that the probe that fails in a guest succeeds where just that guard is missing. Nothing else passes the argument.
+ */
+export const GUARDS = [
+  /** The guest's own network namespace. */
+  'network',
+  /** The plane drops UDP that is not DNS. */
+  'udp',
+  /** The guest's own user namespace and the loss of all capabilities. */
+  'capabilities',
+  /** The guest's own pid namespace. */
+  'processes',
+  /** The guest's own IPC namespace. */
+  'ipc',
+  /** A minimal root: without it, the host's root is bound. */
+  'root',
+  /** A scrubbed /etc. */
+  'etc',
+  /** Read-only mounts. */
+  'read-only',
+  /** Unix sockets and FIFOs inside shares cannot be reached. */
+  'sockets',
+  /** Masked names and hidden paths. */
+  'masks',
+  /** Covered files under /proc. */
+  'proc',
+  /** Rules of the system call filter, by group. */
+  'seccomp:families',
+  'seccomp:raw',
+  'seccomp:protocols',
+  'seccomp:namespaces',
+  'seccomp:mounts',
+  'seccomp:terminal',
+  'seccomp:tracing',
+  'seccomp:kernel',
+  'seccomp:keyring',
+  'seccomp:uring',
+] as const;
+
+export type Guard = (typeof GUARDS)[number];

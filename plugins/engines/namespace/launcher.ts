@@ -1,0 +1,90 @@
+/** The helper process of the namespace engine: builds the plane, lays the guest's root, starts bubblewrap in it. */
+import { closeSync, openSync } from 'node:fs';
+import { LibC } from '../libc.ts';
+import type { PlaneDrops } from '../engine.ts';
+import type { HelperOptions } from '../plane/message.ts';
+import { PlaneNetwork } from '../plane/network.ts';
+import { HelperPort, helperOptions } from '../plane/port.ts';
+import type { HelperService } from '../plane/port.ts';
+import { Bubblewrap } from './bubblewrap.ts';
+import type { GuestPlan } from './plan.ts';
+import { layRoot } from './root.ts';
+import { Stage } from './stage.ts';
+
+class Launcher implements HelperService<GuestPlan> {
+  readonly #port: HelperPort<GuestPlan>;
+  readonly #libc: Promise<LibC>;
+  readonly #stage: Promise<Stage>;
+  /** Null where a test leaves the guest in the host's network. */
+  readonly #network: Promise<PlaneNetwork | null>;
+  readonly #boot: Record<string, number> = {};
+  #guest: Bubblewrap | null = null;
+  #closing = false;
+
+  constructor(port: HelperPort<GuestPlan>, options: HelperOptions) {
+    this.#port = port;
+    this.#boot['helper'] = process.uptime() * 1000;
+    this.#libc = LibC.load();
+    this.#stage = this.#libc.then((libc) => new Stage(libc));
+    this.#network = this.#openNetwork(options);
+    // Failures are told in answer to `start`.
+    this.#stage.catch(() => undefined);
+    this.#network.catch(() => undefined);
+  }
+
+  async #openNetwork(options: HelperOptions): Promise<PlaneNetwork | null> {
+    if (options.network === 'host') return null;
+    const started = performance.now();
+    const rules = options.network === 'plane' ? PlaneNetwork.startRuleset(options.tools, options) : null;
+    const libc = await this.#libc;
+    const network = rules === null ? await PlaneNetwork.isolated(options.tools, libc) : await PlaneNetwork.open(options.tools, libc, rules);
+    if (rules !== null) this.#port.sendListeners(network.sockets);
+    this.#boot['network'] = performance.now() - started;
+    return network;
+  }
+
+  async start(plan: GuestPlan): Promise<Record<string, number>> {
+    const [libc, stage] = await Promise.all([this.#libc, this.#stage]);
+    const started = performance.now();
+    const root = await layRoot(stage, plan);
+    this.#boot['root'] = performance.now() - started;
+    const network = await this.#network;
+    const launch = (): Bubblewrap => new Bubblewrap(libc, stage, plan, root);
+    if (this.#closing) throw new Error('the host has ended');
+    this.#guest = network === null ? launch() : network.inGuest(launch);
+    releaseStdio(libc);
+    void this.#guest.exited.then((exit) => this.#port.sendExit(exit));
+    return this.#boot;
+  }
+
+  async run(): Promise<Record<string, number>> {
+    const started = performance.now();
+    if (this.#guest === null) throw new Error('no guest has been started');
+    await this.#guest.release();
+    return { release: performance.now() - started };
+  }
+
+  async signal(name: NodeJS.Signals): Promise<void> {
+    await this.#guest?.signal(name);
+  }
+
+  async drops(): Promise<PlaneDrops> {
+    const network = await this.#network;
+    return network === null ? { udp: 0, other: 0 } : network.drops();
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#guest?.close();
+  }
+}
+
+/** The guest has its own copies; ours would keep a terminal or a pipe open after its end. */
+function releaseStdio(libc: LibC): void {
+  const nothing = openSync('/dev/null', 'r+');
+  for (const fd of [0, 1, 2]) libc.duplicate(nothing, fd);
+  closeSync(nothing);
+}
+
+const port = new HelperPort<GuestPlan>();
+port.serve(new Launcher(port, helperOptions()));

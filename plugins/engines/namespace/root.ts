@@ -1,0 +1,131 @@
+/** Puts the guest's root together on the stage and says in bubblewrap's options how it is mounted. */
+import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync, statSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { trustFiles } from '../trust/stores.ts';
+import { ETC_FILES, ownFiles, shownFolders } from './etc.ts';
+import { below, bytes } from './paths.ts';
+import type { BytePath, GuestPlan, PlannedMount } from './plan.ts';
+import { walkShare } from './shares.ts';
+import type { LayerFile, Stage } from './stage.ts';
+import { write } from './stage.ts';
+
+/** Folders of the root that are links into /usr, or folders of their own where /usr is not merged. */
+const BESIDE_USR = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
+
+/** What of /proc speaks of the host's kernel and not of the guest. */
+const COVERED_PROC = [
+  'kallsyms', 'cmdline', 'keys', 'key-users', 'kcore', 'kmsg', 'sysrq-trigger', 'timer_list', 'sched_debug', 'latency_stats',
+  'modules', 'config.gz', 'iomem', 'ioports', 'slabinfo', 'vmallocinfo', 'pagetypeinfo', 'swaps', 'partitions', 'diskstats',
+] as const;
+
+/** Options in the order in which bubblewrap carries them out, as byte strings. */
+type Options = BytePath[];
+
+export async function layRoot(stage: Stage, plan: GuestPlan): Promise<Options> {
+  if (plan.without.includes('root')) return ['--bind', '/', '/', '--dev', '/dev', '--proc', '/proc'];
+  const trusted = plan.authority === null ? [] : trustFiles(plan.authority);
+  const files = (folder: string): LayerFile[] => trusted.flatMap(({ path, content }) => inFolder(folder, path, content));
+  return [
+    ...(await systemFolders(stage, plan, files)),
+    ...['--ro-bind', plan.without.includes('etc') ? '/etc' : etc(stage, plan, trusted), '/etc'],
+    ...['--proc', '/proc'],
+    ...(plan.without.includes('proc') ? [] : coveredProc(stage)),
+    ...['--dev', '/dev'],
+    ...['--perms', '1777', '--tmpfs', '/tmp', '--perms', '0755', '--tmpfs', '/run', '--perms', '0755', '--tmpfs', '/var'],
+    ...['--perms', '1777', '--dir', '/var/tmp', '--dir', '/var/lib', '--dir', '/var/cache', '--dir', '/var/log', '--symlink', '/run', '/var/run'],
+    ...['--perms', '0700', '--tmpfs', bytes(plan.identity.home)],
+    ...plan.mounts.flatMap((mount) => share(stage, plan, mount)),
+    ...['--remount-ro', '/'],
+  ];
+}
+
+function inFolder(folder: string, path: string, content: LayerFile['content']): LayerFile[] {
+  const way = below(folder, path);
+  return way === null || way === '' ? [] : [{ path: way, content }];
+}
+
+/** /usr and what lies beside it. Mounts of the job that go below /usr need a folder, or a file, to be mounted on. */
+async function systemFolders(stage: Stage, plan: GuestPlan, trusted: (folder: string) => LayerFile[]): Promise<Options> {
+  const beside = BESIDE_USR.map((name) => `/${name}`).filter((path) => existsSync(path));
+  const links = beside.filter((path) => lstatSync(path).isSymbolicLink());
+  const folders = ['/usr', ...beside.filter((path) => !links.includes(path))];
+  const options = links.flatMap((path) => ['--symlink', bytes(readlinkSync(path)), path]);
+  for (const folder of folders) {
+    const points = plan.mounts.flatMap((mount) => inFolder(folder, realDestination(mount.destination), mount.directory ? null : ''));
+    const { path, sealed } = stage.layered(folder, [...trusted(folder), ...points.filter((point) => !existsSync(join(folder, point.path)))]);
+    options.push('--ro-bind', path, folder);
+    if (!sealed && !plan.without.includes('sockets')) {
+      const { sockets } = await walkShare(folder, []);
+      options.push(...sockets.flatMap((socket) => ['--ro-bind', stage.closedFile, `${folder}/${socket}`]));
+    }
+  }
+  return options;
+}
+
+/** Where a path of the guest lies once the links above it are followed, as far as they are the host's too. */
+function realDestination(path: string): string {
+  const parent = dirname(path);
+  if (parent === path) return path;
+  const above = existsSync(parent) ? realpathSync(parent) : realDestination(parent);
+  return join(above, path.slice(parent.length));
+}
+
+function etc(stage: Stage, plan: GuestPlan, trusted: readonly { path: string; content: string | Buffer }[]): string {
+  const root = stage.folder();
+  const folders = shownFolders(readdirSync('/etc')).filter((name) => statSync(join('/etc', name), { throwIfNoEntry: false })?.isDirectory());
+  for (const name of ETC_FILES) copy(join('/etc', name), join(root, name));
+  for (const [name, content] of Object.entries(ownFiles(plan.identity, plan.network))) write(join(root, name), content);
+  symlinkSync('../proc/self/mounts', join(root, 'mtab'));
+  for (const name of folders) {
+    const folder = join('/etc', name);
+    write(join(root, name), null);
+    stage.layered(folder, trusted.flatMap(({ path, content }) => inFolder(folder, path, content)), { at: join(root, name), small: true });
+  }
+  for (const { path, content } of trusted) {
+    const way = below('/etc', path);
+    if (way !== null && !folders.some((name) => below(name, way) !== null)) write(join(root, way), content);
+  }
+  for (const mount of plan.mounts) {
+    const way = below('/etc', mount.destination);
+    if (way && !existsSync(join(root, way)) && !folders.some((name) => below(name, way) !== null)) write(join(root, way), mount.directory ? null : '');
+  }
+  return root;
+}
+
+/** Regular files by content, links as links; what is neither, absent or unreadable is left out. */
+function copy(from: string, to: string): void {
+  const found = lstatSync(from, { throwIfNoEntry: false });
+  if (!found) return;
+  write(dirname(to), null);
+  try {
+    if (found.isSymbolicLink()) symlinkSync(readlinkSync(from), to);
+    else if (found.isFile()) write(to, readFileSync(from));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+  }
+}
+
+/** Pid 1 is bubblewrap's init, which runs without the system call filter: its memory must be out of reach. */
+function coveredProc(stage: Stage): Options {
+  return [
+    ...COVERED_PROC.filter((name) => existsSync(`/proc/${name}`)).flatMap((name) => ['--ro-bind', stage.emptyFile, `/proc/${name}`]),
+    ...['--ro-bind', stage.emptyFolder, '/proc/1'],
+  ];
+}
+
+/** One share of the job, with what it may not show covered right after, so that a share within it can lie on top. */
+function share(stage: Stage, plan: GuestPlan, mount: PlannedMount): Options {
+  const { source, masks, sockets } = mount;
+  const at = bytes(mount.destination);
+  const readOnly = mount.readOnly && !plan.without.includes('read-only');
+  const seal = !plan.without.includes('sockets');
+  const nested = plan.mounts.flatMap((other) => (other === mount ? [] : inFolder(mount.destination, other.destination, other.directory ? null : '')));
+  const points = nested.filter(({ path }) => !existsSync(join(source, path)));
+  const layer = readOnly && seal && mount.directory ? stage.layered(source, points) : { path: source, sealed: false };
+  const hidden = plan.without.includes('masks') ? [] : masks;
+  return [
+    ...[readOnly ? '--ro-bind' : '--bind', bytes(layer.path), at],
+    ...hidden.flatMap(({ path, directory }) => ['--ro-bind', directory ? stage.emptyFolder : stage.closedFile, `${at}/${path}`]),
+    ...(seal && !layer.sealed ? sockets.flatMap((path) => ['--ro-bind', stage.closedFile, `${at}/${path}`]) : []),
+  ];
+}

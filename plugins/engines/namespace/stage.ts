@@ -1,0 +1,102 @@
+/**
+ * The stage: a tmpfs in the helper's own mount namespace where a guest's root is put together. It vanishes with the
+ * namespace, so that nothing is left behind however the helper ends. It is mounted over /sys, which neither the
+ * helper nor a guest needs.
+ */
+import { chmodSync, cpSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { MS_BIND, MS_REC } from '../libc.ts';
+import type { LibC } from '../libc.ts';
+
+const MOUNT_POINT = '/sys';
+
+export interface LayerFile {
+  /** Relative to the folder. */
+  readonly path: string;
+  /** Null makes a folder. */
+  readonly content: string | Buffer | null;
+}
+
+export interface Layered {
+  /** Where on the stage the folder is seen. */
+  readonly path: string;
+  /**
+   * True where sockets and FIFOs of the folder are out of reach by construction: an overlay has inodes of its own, and
+   * the kernel finds a bound socket and the ends of a FIFO by inode. True also of those made later.
+   */
+  readonly sealed: boolean;
+}
+
+export class Stage {
+  readonly #libc: LibC;
+  #count = 0;
+  /** An empty folder, an empty file, and an empty file that nobody may open. */
+  readonly emptyFolder = join(MOUNT_POINT, 'empty-folder');
+  readonly emptyFile = join(MOUNT_POINT, 'empty-file');
+  readonly closedFile = join(MOUNT_POINT, 'closed-file');
+
+  constructor(libc: LibC) {
+    this.#libc = libc;
+    libc.mount('tmpfs', MOUNT_POINT, 'tmpfs', 0, 'mode=0700');
+    mkdirSync(this.emptyFolder, { mode: 0o555 });
+    writeFileSync(this.emptyFile, '', { mode: 0o444 });
+    writeFileSync(this.closedFile, '', { mode: 0 });
+  }
+
+  /** A new folder on the stage. */
+  folder(): string {
+    const path = join(MOUNT_POINT, `${this.#count++}`);
+    mkdirSync(path, { mode: 0o755 });
+    return path;
+  }
+
+  /** A file on the stage, for a process that is handed its descriptor. */
+  file(content: string | Buffer): string {
+    const path = join(MOUNT_POINT, `${this.#count++}`);
+    writeFileSync(path, content, { mode: 0o600 });
+    return path;
+  }
+
+  /**
+   * A folder of the host as a read-only overlay, with files of ours over it. Where the kernel refuses an overlay (before
+   * Linux 5.11, or with other mounts below the folder) the folder is bound; a `small` one with files of ours is copied.
+   */
+  layered(lower: string, files: readonly LayerFile[] = [], { at = this.folder(), small = false } = {}): Layered {
+    // By a bind of its own, for an overlay's options give ':' and ',' in a path a meaning.
+    const source = this.folder();
+    const own = files.length > 0 ? this.#own(lower, files) : null;
+    try {
+      this.#libc.mount(lower, source, null, MS_BIND, null);
+      this.#libc.mount('overlay', at, 'overlay', 0, `lowerdir=${own === null ? `${source}:${this.emptyFolder}` : `${own}:${source}`}`);
+      return { path: at, sealed: true };
+    } catch {
+      if (own !== null && small) {
+        cpSync(lower, at, { recursive: true, verbatimSymlinks: true });
+        cpSync(own, at, { recursive: true, force: true });
+      } else {
+        this.bind(lower, at);
+        for (const { path } of files) if (own !== null && existsSync(join(at, path))) this.bind(join(own, path), join(at, path));
+      }
+      return { path: at, sealed: false };
+    }
+  }
+
+  bind(source: string, at: string): void {
+    this.#libc.mount(source, at, null, MS_BIND | MS_REC, null);
+  }
+
+  /** The topmost layer lends the overlay's root its mode. */
+  #own(lower: string, files: readonly LayerFile[]): string {
+    const own = this.folder();
+    chmodSync(own, statSync(lower).mode & 0o1777);
+    for (const file of files) write(join(own, file.path), file.content);
+    return own;
+  }
+}
+
+/** Writes a file, or makes a folder, with the folders above it; readable by all. */
+export function write(path: string, content: string | Buffer | null): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  if (content !== null) writeFileSync(path, content, { mode: 0o644 });
+  else mkdirSync(path, { recursive: true, mode: 0o755 });
+}

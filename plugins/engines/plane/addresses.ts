@@ -1,0 +1,55 @@
+/**
+ * The addresses between a guest and its plane. The guest has single addresses and routes all else through the
+ * plane's, so that no address a job may dial is on the guest's link. Both prefixes are outside core's pool of answers:
+ * 192.0.2.0/24 (RFC 5737) and a unique local prefix (RFC 4193).
+ */
+export const PLANE = { interface: 'guest0', mac: '02:6d:65:6e:74:01', v4: '192.0.2.1', v6: 'fd6d:656e:7475::1' } as const;
+export const GUEST = { interface: 'eth0', mac: '02:6d:65:6e:74:02', v4: '192.0.2.2', v6: 'fd6d:656e:7475::2' } as const;
+
+/** Where every TCP connection is led; the accepted socket's local port is still the original one. */
+export const CAPTURE_PORT = 15001;
+export const DNS_PORT = 53;
+
+/** `ip -batch` lines for the plane's end. `guest` is the pid of a process in the guest's network namespace. */
+export function planeLines(guest: number, v6: boolean): string[] {
+  const { interface: link } = PLANE;
+  return [
+    'link set lo up',
+    // In the table `main`, so that the guest's own address, being longer, wins over "everything is local".
+    'route add local 0.0.0.0/0 dev lo table main',
+    `link add ${link} address ${PLANE.mac} type veth peer name ${GUEST.interface} address ${GUEST.mac} netns ${guest}`,
+    `address add ${PLANE.v4}/32 dev ${link}`,
+    `link set ${link} up`,
+    `route add ${GUEST.v4}/32 dev ${link}`,
+    `neighbour add ${GUEST.v4} lladdr ${GUEST.mac} dev ${link} nud permanent`,
+    ...(v6
+      ? [
+          'route add local ::/0 dev lo table main',
+          `address add ${PLANE.v6}/128 dev ${link} nodad`,
+          `route add ${GUEST.v6}/128 dev ${link}`,
+          `neighbour add ${GUEST.v6} lladdr ${GUEST.mac} dev ${link} nud permanent`,
+        ]
+      : []),
+  ];
+}
+
+/** `ip -batch` lines for the guest's end. Neighbours are permanent: no ARP and no neighbour discovery is needed. */
+export function guestLines(v6: boolean): string[] {
+  const { interface: link } = GUEST;
+  return [
+    'link set lo up',
+    `address add ${GUEST.v4}/32 dev ${link}`,
+    `link set ${link} up`,
+    `neighbour add ${PLANE.v4} lladdr ${PLANE.mac} dev ${link} nud permanent`,
+    `route add ${PLANE.v4}/32 dev ${link}`,
+    `route add default via ${PLANE.v4} dev ${link}`,
+    ...(v6
+      ? [
+          `address add ${GUEST.v6}/128 dev ${link} nodad`,
+          `neighbour add ${PLANE.v6} lladdr ${PLANE.mac} dev ${link} nud permanent`,
+          `route add ${PLANE.v6}/128 dev ${link}`,
+          `route add default via ${PLANE.v6} dev ${link}`,
+        ]
+      : []),
+  ];
+}

@@ -1,0 +1,40 @@
+/** What host and helper say to each other over Node's IPC channel. JSON only; listeners travel as handles. */
+import type { PlaneDrops } from '../engine.ts';
+import type { Tools } from '../tools.ts';
+
+/** Given to the helper on its command line, so that its network can be built before the first message arrives. */
+export interface HelperOptions {
+  readonly tools: Tools;
+  /** `host` is a test's: the guest stays in the host's network. */
+  readonly network: 'plane' | 'none' | 'host';
+  /** False only in tests: see ruleset.ts. */
+  readonly dropUdp: boolean;
+}
+
+/** `Start` is the engine's own description of the guest. */
+export type HelperRequest<Start> =
+  | { readonly id: number; readonly request: 'start'; readonly start: Start }
+  | { readonly id: number; readonly request: 'run' }
+  | { readonly id: number; readonly request: 'signal'; readonly signal: NodeJS.Signals }
+  | { readonly id: number; readonly request: 'drops' };
+
+export interface HelperReplies {
+  /** Milliseconds of each part. */
+  start: Record<string, number>;
+  run: Record<string, number>;
+  signal: null;
+  drops: PlaneDrops;
+}
+
+/** How the guest ended, as far as the helper can see: `code` is null where the engine failed, for `reason`. */
+export interface HelperExit {
+  readonly code: number | null;
+  readonly reason: string | null;
+}
+
+export type HelperMessage =
+  | { readonly message: 'reply'; readonly id: number; readonly value: unknown }
+  | { readonly message: 'failure'; readonly id: number; readonly reason: string }
+  /** Comes with a handle. `last` is true with the last of them. */
+  | { readonly message: 'listener'; readonly kind: 'tcp' | 'dns'; readonly last: boolean }
+  | { readonly message: 'exited'; readonly exit: HelperExit };

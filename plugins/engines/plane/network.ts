@@ -1,0 +1,144 @@
+/**
+ * The network of one job, as the helper process builds it in its own user and network namespace. The main thread of
+ * the helper lives in the plane; `inGuest` takes it into the guest's network namespace to start a process there.
+ * The guest's namespace belongs to the plane's user namespace: root inside the guest has no capability over it.
+ */
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { createSocket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
+import { createServer } from 'node:net';
+import type { Server } from 'node:net';
+import type { PlaneDrops } from '../engine.ts';
+import type { IpFamily, LibC } from '../libc.ts';
+import type { Tools } from '../tools.ts';
+import { CAPTURE_PORT, DNS_PORT, guestLines, planeLines } from './addresses.ts';
+import { startCommand } from './command.ts';
+import type { RunningCommand } from './command.ts';
+import { COUNTERS_COMMAND, parseCounters, ruleset } from './ruleset.ts';
+import type { RulesetOptions } from './ruleset.ts';
+
+/** Connections that wait to be accepted; the kernel's own limit (somaxconn) applies beneath. */
+const BACKLOG = 4096;
+
+export interface PlaneSockets {
+  readonly tcp: readonly Server[];
+  readonly dns: readonly Socket[];
+}
+
+export class PlaneNetwork {
+  readonly sockets: PlaneSockets;
+  readonly #tools: Tools;
+  readonly #libc: LibC;
+  readonly #plane: number;
+  readonly #guest: number;
+
+  private constructor(sockets: PlaneSockets, tools: Tools, libc: LibC, namespaces: { plane: number; guest: number }) {
+    this.sockets = sockets;
+    this.#tools = tools;
+    this.#libc = libc;
+    this.#plane = namespaces.plane;
+    this.#guest = namespaces.guest;
+  }
+
+  /** Starts what needs no library, so that it overlaps with loading one. */
+  static startRuleset(tools: Tools, options: RulesetOptions): RunningCommand {
+    const command = startCommand(tools.nft, ['-f', '-']);
+    command.feed(ruleset(options));
+    return command;
+  }
+
+  /** Sockets in the plane, a veth pair, and a guest end that is up. */
+  static async open(tools: Tools, libc: LibC, rules: RunningCommand): Promise<PlaneNetwork> {
+    const v6 = hasIpv6();
+    const sockets = await listen(libc, v6);
+    const plane = openSync('/proc/self/ns/net', 'r');
+    const planeSide = startCommand(tools.ip, ['-batch', '-']); // forked here: it stays in the plane
+    const guest = enterFreshNamespace(libc);
+    try {
+      planeSide.feed(lines(planeLines(process.pid, v6)));
+      await planeSide.done;
+      const guestSide = startCommand(tools.ip, ['-batch', '-']);
+      guestSide.feed(lines(guestLines(v6)));
+      await Promise.all([guestSide.done, rules.done]);
+    } finally {
+      libc.enterNetwork(plane);
+    }
+    return new PlaneNetwork(sockets, tools, libc, { plane, guest });
+  }
+
+  /** A guest network with a loopback interface and nothing else. */
+  static async isolated(tools: Tools, libc: LibC): Promise<PlaneNetwork> {
+    const plane = openSync('/proc/self/ns/net', 'r');
+    const guest = enterFreshNamespace(libc);
+    try {
+      const command = startCommand(tools.ip, ['link', 'set', 'lo', 'up']);
+      command.feed('');
+      await command.done;
+    } finally {
+      libc.enterNetwork(plane);
+    }
+    return new PlaneNetwork({ tcp: [], dns: [] }, tools, libc, { plane, guest });
+  }
+
+  /** Calls `start` with the main thread in the guest's network namespace; what it forks stays there. */
+  inGuest<Result>(start: () => Result): Result {
+    this.#libc.enterNetwork(this.#guest);
+    try {
+      return start();
+    } finally {
+      this.#libc.enterNetwork(this.#plane);
+    }
+  }
+
+  async drops(): Promise<PlaneDrops> {
+    if (this.sockets.tcp.length === 0) return { udp: 0, other: 0 };
+    const command = startCommand(this.#tools.nft, COUNTERS_COMMAND);
+    command.feed('');
+    return parseCounters(await command.done);
+  }
+
+  close(): void {
+    closeSync(this.#plane);
+    closeSync(this.#guest);
+  }
+}
+
+function hasIpv6(): boolean {
+  return existsSync('/proc/sys/net/ipv6');
+}
+
+function lines(commands: readonly string[]): string {
+  return commands.join('\n') + '\n';
+}
+
+function enterFreshNamespace(libc: LibC): number {
+  libc.unshareNetwork();
+  return openSync('/proc/thread-self/ns/net', 'r');
+}
+
+async function listen(libc: LibC, v6: boolean): Promise<PlaneSockets> {
+  const families: IpFamily[] = v6 ? [4, 6] : [4];
+  const tcp = families.map(async (family) => {
+    const fd = libc.wildcardSocket('tcp', family, CAPTURE_PORT, true);
+    const server = createServer();
+    await settled(server, (ready) => server.listen({ fd, backlog: BACKLOG }, ready));
+    return server;
+  });
+  const dns = families.map(async (family) => {
+    const fd = libc.wildcardSocket('udp', family, DNS_PORT, false);
+    const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
+    await settled(socket, (ready) => socket.bind({ fd }, ready));
+    return socket;
+  });
+  return { tcp: await Promise.all(tcp), dns: await Promise.all(dns) };
+}
+
+function settled(emitter: Server | Socket, start: (ready: () => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    emitter.once('error', reject);
+    start(() => {
+      emitter.off('error', reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,73 @@
+/** The helper's end of the IPC channel: answers requests, sends listeners, and ends the helper with the channel. */
+import type { PlaneDrops } from '../engine.ts';
+import type { HelperExit, HelperMessage, HelperOptions, HelperReplies, HelperRequest } from './message.ts';
+import type { PlaneSockets } from './network.ts';
+
+export interface HelperService<Start> {
+  start(start: Start): Promise<HelperReplies['start']>;
+  run(): Promise<HelperReplies['run']>;
+  signal(name: NodeJS.Signals): Promise<void>;
+  drops(): Promise<PlaneDrops>;
+  /** Ends the guest. The helper exits after it. */
+  close(): Promise<void>;
+}
+
+export class HelperPort<Start> {
+  /** Serves until the host disconnects, also by dying; then closes the service and exits. */
+  serve(service: HelperService<Start>): void {
+    process.on('message', (request: HelperRequest<Start>) => {
+      this.#answer(service, request).then(
+        (value) => this.#send({ message: 'reply', id: request.id, value }),
+        (error: unknown) => this.#send({ message: 'failure', id: request.id, reason: reasonOf(error) }),
+      );
+    });
+    const end = (): void => {
+      service.close().finally(() => process.exit(0));
+    };
+    process.on('disconnect', end);
+    if (!process.connected) end();
+  }
+
+  async #answer(service: HelperService<Start>, request: HelperRequest<Start>): Promise<unknown> {
+    switch (request.request) {
+      case 'start':
+        return service.start(request.start);
+      case 'run':
+        return service.run();
+      case 'signal':
+        await service.signal(request.signal);
+        return null;
+      case 'drops':
+        return service.drops();
+    }
+  }
+
+  /** Passes the listeners to the host and closes the helper's own copies: only the host accepts. */
+  sendListeners(sockets: PlaneSockets): void {
+    const all = [
+      ...sockets.tcp.map((socket) => ({ kind: 'tcp' as const, socket })),
+      ...sockets.dns.map((socket) => ({ kind: 'dns' as const, socket })),
+    ];
+    all.forEach(({ kind, socket }, index) => {
+      const message: HelperMessage = { message: 'listener', kind, last: index === all.length - 1 };
+      process.send?.(message, socket, {}, () => socket.close());
+    });
+  }
+
+  sendExit(exit: HelperExit): void {
+    this.#send({ message: 'exited', exit });
+  }
+
+  #send(message: HelperMessage): void {
+    if (process.connected) process.send?.(message);
+  }
+}
+
+/** The options that the host put on the command line. */
+export function helperOptions(): HelperOptions {
+  return JSON.parse(process.argv[2] ?? '') as HelperOptions;
+}
+
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

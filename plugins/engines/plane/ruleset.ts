@@ -1,0 +1,54 @@
+/** The plane's nftables ruleset and its counters. */
+import type { PlaneDrops } from '../engine.ts';
+import { CAPTURE_PORT, DNS_PORT } from './addresses.ts';
+
+/** A guard that a test may leave out, to prove that its probe would succeed without it. */
+export interface RulesetOptions {
+  /** False leads every UDP packet to the DNS sockets instead of dropping what is not DNS. */
+  readonly dropUdp: boolean;
+}
+
+/**
+ * TCP goes to the capture listener whatever its port, UDP 53 to the DNS sockets whatever its address; the rest is
+ * dropped and counted. Neighbour discovery, router solicitation and multicast listener reports are what the guest's
+ * kernel says by itself: they are dropped uncounted, for the neighbours are permanent.
+ */
+export function ruleset({ dropUdp }: RulesetOptions): string {
+  const udp = dropUdp ? `udp dport ${DNS_PORT}` : 'meta l4proto udp';
+  return `
+table inet plane {
+  counter dropped_udp {}
+  counter dropped_other {}
+  chain capture {
+    type filter hook prerouting priority mangle; policy drop;
+    meta nfproto ipv4 meta l4proto tcp tproxy ip to :${CAPTURE_PORT} accept
+    meta nfproto ipv6 meta l4proto tcp tproxy ip6 to :${CAPTURE_PORT} accept
+    ${udp} accept
+    meta l4proto udp counter name dropped_udp drop
+    icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } drop
+    counter name dropped_other drop
+  }
+  chain names {
+    type nat hook prerouting priority dstnat; policy accept;
+    ${udp} redirect to :${DNS_PORT}
+  }
+  chain transit {
+    type filter hook forward priority filter; policy drop;
+    counter name dropped_other drop
+  }
+}
+`;
+}
+
+export const COUNTERS_COMMAND = ['-j', 'list', 'counters', 'table', 'inet', 'plane'] as const;
+
+/** Reads the answer of `nft` to `COUNTERS_COMMAND`. */
+export function parseCounters(json: string): PlaneDrops {
+  const { nftables } = JSON.parse(json) as { nftables: { counter?: { name: string; packets: number } }[] };
+  const packets = (name: string): number => {
+    const found = nftables.find((entry) => entry.counter?.name === name)?.counter;
+    if (!found) throw new Error(`nft lists no counter ${name}`);
+    return found.packets;
+  };
+  return { udp: packets('dropped_udp'), other: packets('dropped_other') };
+}
