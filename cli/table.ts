@@ -17,7 +17,7 @@ const GAP = '  ';
 const MAX_WIDTH = 40;
 
 /** Writes the rows as they come and returns their number. Off a terminal nothing is cut and nothing coloured. */
-export async function writeTable<Item>(columns: readonly Column<Item>[], items: AsyncIterable<Item>): Promise<number> {
+export async function writeTable<Item>(columns: readonly Column<Item>[], items: AsyncIterable<Item> | Iterable<Item>): Promise<number> {
   const first: Item[] = [];
   let widths: number[] | undefined;
   let count = 0;

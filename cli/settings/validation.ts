@@ -43,7 +43,7 @@ function complaint(root: SchemaNode, unit: OutputUnit, path: Path, actual: unkno
       {
         key,
         where: path.length > 1 ? ` in ${dotted(path.slice(0, -1))}` : '',
-        near: near === undefined ? '' : `, did you mean \`${near}\`?`,
+        near: near === undefined ? '.' : `, did you mean \`${near}\`?`,
         known: known.length === 0 ? 'There is none here.' : `Known here: ${known.join(', ')}.`,
       },
       { place },

@@ -1,0 +1,42 @@
+/** Settled settings as rows to show: name, value, origin. Passwords are left out. */
+import { withoutPassword } from './job-part.ts';
+import type { JobSettings } from './job-settings.ts';
+
+export interface SettingRow {
+  readonly name: string;
+  readonly value: unknown;
+  /** The value on one line. */
+  readonly text: string;
+  readonly origin: string;
+}
+
+export function settingRows(settings: JobSettings): SettingRow[] {
+  const { provenance, record } = settings;
+  const rows: SettingRow[] = [];
+  const add = (name: string, value: unknown, text = typeof value === 'string' ? value : JSON.stringify(value), key = name) =>
+    rows.push({ name, value, text, origin: provenance[key] ?? 'default' });
+
+  add('preset', settings.preset.name);
+  add('command', settings.command === null ? null : [settings.command, ...settings.args], settings.command === null ? '(none)' : [settings.command, ...settings.args].join(' '));
+  for (const [name, value] of Object.entries(settings.env)) add(`env.${name}`, value);
+  settings.mounts.forEach((mount, index) => add(`mounts[${index}]`, mount, `${mount.source} on ${mount.destination}${mount.readOnly ? ', read-only' : ''}`));
+  add('engine', settings.engine, settings.engine ?? '(for this machine)');
+  add('networkMode', settings.networkMode);
+  add('jobDir', settings.jobDir, settings.jobDir ?? '.mentu/jobs/<job-id>');
+  settings.lists.forEach((list, index) => {
+    const { allowed, denied } = list;
+    add(`lists[${index}]`, { allowed, denied }, `allowed: ${allowed === null ? 'all' : allowed.join(', ') || 'none'}; denied: ${denied.join(', ') || 'none'}`);
+  });
+  for (const [name, target] of Object.entries(settings.hosts)) add(`hosts.${name}`, target);
+  settings.trustedCAs.forEach((ca, index) => add(`trustedCAs[${index}]`, ca.file));
+  settings.passthrough.forEach((pattern, index) => add(`passthrough[${index}]`, pattern));
+  add('upstreamProxy', settings.upstreamProxy && withoutPassword(settings.upstreamProxy), settings.upstreamProxy === null ? '(none)' : withoutPassword(settings.upstreamProxy));
+  add('record.bodies', record.bodies);
+  add('record.bodyLimit', record.bodyLimit);
+  add('record.bodyQuota', record.bodyQuota);
+  for (const plugin of settings.plugins) {
+    const options = Object.keys(plugin.options).length === 0 ? '' : JSON.stringify(plugin.options);
+    add(`plugins.${plugin.key}`, plugin.options, options);
+  }
+  return rows;
+}
