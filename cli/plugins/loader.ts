@@ -7,7 +7,7 @@ import { check } from '../settings/validation.ts';
 import type { PluginModules } from './modules.ts';
 import { closedSchema, withDefaults } from './option-schema.ts';
 import { findPlugin, type PluginFile } from './plugin-file.ts';
-import { sourcePlace } from './source-place.ts';
+import { sourcePlace, syntaxPlace } from './source-place.ts';
 
 /** A plugin's import and its setup may each take this long, in milliseconds. */
 const PATIENCE = 30_000;
@@ -62,7 +62,7 @@ async function importPlugin(reference: PluginReference, file: PluginFile): Promi
     module = await within(import(file.url) as Promise<{ default?: unknown }>, 'its import did not come to an end');
   } catch (error) {
     if (error instanceof MentuError) throw new MentuError(error.code, error.params, { cause: error, place });
-    const source = sourcePlace(error);
+    const source = sourcePlace(error) ?? syntaxPlace(file.file, error);
     throw new MentuError('plugin_import_failed', { plugin: reference.key, reason: reasonWith(error, source), file: source ?? file.file }, { cause: error, place });
   }
   const invalid = (reason: string) => new MentuError('plugin_invalid', { file: file.file, reason }, { place });
