@@ -1,21 +1,32 @@
 /**
  * A capture: everything between the listeners and the hooks, as one object. Its owner gives it
  * listeners and closes it; plugins tap its hooks before it starts.
+ *
+ * It is the face of the core towards who runs captures. Plugins need none of it, which is why it stands
+ * apart from `index.ts`: a plugin does not load the proxy.
  */
 import type { Server, Socket } from 'node:net';
 import type { MentuError } from './errors.ts';
 import type { Destination } from './flow.ts';
+import { SyntheticPool } from './dns/pool.ts';
 import { CaptureHooks } from './hooks.ts';
-import { TransparentListener, type NameBook } from './listener/transparent.ts';
+import { ExplicitListener } from './listener/explicit.ts';
+import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
 import type { JobView } from './plugin.ts';
 import { BodyReader } from './recorder/body-text.ts';
 import { BodyStore } from './recorder/bodies.ts';
 import { FlowRecorder } from './recorder/flow-recorder.ts';
 import { AlpnMemory } from './relay/alpn-memory.ts';
+import { CapturedConnection } from './relay/captured-connection.ts';
+import { ForwardSession } from './relay/forward-session.ts';
 import { ClientSession, type SessionServices } from './relay/session.ts';
 import { CertificateAuthority } from './tls/authority.ts';
 import { UpstreamTls } from './tls/upstream-tls.ts';
 import { Dialler } from './upstream/dialler.ts';
+
+export { CertificateAuthority } from './tls/authority.ts';
+export { Dialler } from './upstream/dialler.ts';
+export { UpstreamProxy } from './upstream/upstream-proxy.ts';
 
 export interface CaptureOptions {
   readonly job: Pick<JobView, 'id' | 'directory'>;
@@ -44,7 +55,7 @@ export class Capture {
   readonly #options: CaptureOptions;
   readonly #upstreamTls: UpstreamTls;
   readonly #listeners: { close(): void }[] = [];
-  readonly #sessions = new Set<ClientSession>();
+  readonly #sessions = new Set<ClientSession | ForwardSession>();
   #services: SessionServices | null = null;
   #store: BodyStore | null = null;
   #connections = 0;
@@ -75,19 +86,42 @@ export class Capture {
     this.#upstreamTls.warm();
   }
 
-  /** Captures what a listener accepts whose sockets carry their original destination as their local address. */
-  captureTransparent(server: Server, names: NameBook | null): void {
-    this.#listeners.push(new TransparentListener(server, names, this.accept));
+  /** Captures the whole network of a guest. */
+  captureGuest(listeners: GuestListeners): void {
+    const { dialler } = this;
+    this.#listeners.push(new GuestNetwork(listeners, { dialler, pool: new SyntheticPool(), judge: this.#judge, accept: this.#accept }));
   }
 
-  /** Captures one connection to a destination. */
-  readonly accept = (socket: Socket, destination: Destination): void => {
+  /** Captures what comes through an explicit proxy: HTTP and SOCKS5 on one port. */
+  captureExplicit(server: Server): void {
+    this.#listeners.push(new ExplicitListener(server, { accept: this.#accept, forward: this.#forward }));
+  }
+
+  /** A connection to one destination. */
+  readonly #accept = (socket: Socket, destination: Destination): void => {
     if (this.#closed) return void socket.destroy();
-    const id = `conn_${(++this.#connections).toString(36)}`;
-    const session = new ClientSession(this.#services!, socket, id, destination, () => this.#sessions.delete(session));
+    const session = new ClientSession(this.#services!, socket, this.#nextId(), destination, () => this.#sessions.delete(session));
     this.#sessions.add(session);
     session.start();
   };
+
+  /** A connection of requests in absolute form. */
+  readonly #forward = (socket: Socket): void => {
+    if (this.#closed) return void socket.destroy();
+    const session = new ForwardSession(this.#services!, socket, this.#nextId(), () => this.#sessions.delete(session));
+    this.#sessions.add(session);
+  };
+
+  /** A name look-up is judged as a connection to that name would be. */
+  readonly #judge = (name: string): Promise<'allow' | 'deny'> => {
+    const connection = new CapturedConnection(this.#nextId(), { address: '', port: 0 }, { name, address: null, port: 53 });
+    connection.protocol = 'dns';
+    return new Promise((resolve) => this.hooks.connect(connection, (verdict) => resolve(verdict?.action === 'deny' ? 'deny' : 'allow')));
+  };
+
+  #nextId(): string {
+    return `conn_${(++this.#connections).toString(36)}`;
+  }
 
   /** Ends every session and waits until each flow's record has been taken and every plugin has let go. */
   async close(): Promise<void> {

@@ -26,3 +26,5 @@ export type { Comparison, Expression, Literal, Operator } from './filter/express
 export { FLOW_FIELD_NAMES, flowFields } from './filter/flow-fields.ts';
 export type { FlowFields } from './filter/flow-fields.ts';
 export { HostPins } from './upstream/pins.ts';
+export { contentCodings, createDecoder } from './recorder/content-coding.ts';
+export type { ContentCoding } from './recorder/content-coding.ts';

@@ -87,9 +87,9 @@ export class FlowRecorder {
     this.#completing++;
     bodyOf(flow.requestBody, flow.request.headers, (request) => {
       const { response } = flow;
-      if (!response) return this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: NO_BODY, violation: this.#violations.get(flow) ?? null }), flow.annotations);
+      if (!response) return this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: NO_BODY, violation: this.#violations.get(flow) ?? null }), annotationsOf(flow));
       bodyOf(flow.responseBody, response.headers, (body) => {
-        this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: body, violation: this.#violations.get(flow) ?? null }), flow.annotations);
+        this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: body, violation: this.#violations.get(flow) ?? null }), annotationsOf(flow));
       });
     });
   }
@@ -119,6 +119,12 @@ export class FlowRecorder {
   #settle(): void {
     if (this.#completing === 0) this.#idle?.();
   }
+}
+
+/** What was noted on the connection holds for each of its flows. */
+function annotationsOf({ annotations, connection }: HttpFlow): Record<string, Record<string, unknown>> {
+  for (const plugin in connection.annotations) annotations[plugin] = { ...connection.annotations[plugin], ...annotations[plugin] };
+  return annotations;
 }
 
 function bodyOf(capture: BodyCapture | null, headers: Parameters<BodyCapture['finish']>[0], done: (body: BodyRecord) => void): void {

@@ -1,0 +1,113 @@
+/**
+ * An explicit proxy on one port: HTTP with CONNECT (RFC 9110, section 9.3.6) and absolute-form requests
+ * (RFC 9112, section 3.2.2), and SOCKS5 (RFC 1928). What a client wants to reach is captured as if it had dialled it.
+ */
+import type { Server, Socket } from 'node:net';
+import { STATUS_CODES } from 'node:http';
+import { MentuError, statusOf } from '../errors.ts';
+import { Headers } from '../headers.ts';
+import { MAX_HEAD_BYTES, parseRequestHead, writeHead } from '../http1/head.ts';
+import { splitAuthority } from '../names/authority.ts';
+import { destinationOf } from '../names/destination.ts';
+import { SOCKS_VERSION, SocksHandshake, type SocksStep } from './socks.ts';
+import type { Accept } from './transparent.ts';
+
+/** Milliseconds in which a client must say what it wants. */
+const PATIENCE = 30_000;
+const CONNECT = 'CONNECT ';
+const ESTABLISHED = Buffer.from('HTTP/1.1 200 Connection established\r\n\r\n');
+
+export interface ExplicitEvents {
+  /** A tunnel to a destination. */
+  readonly accept: Accept;
+  /** A connection that carries absolute-form requests, from its first byte. */
+  readonly forward: (socket: Socket) => void;
+}
+
+export class ExplicitListener {
+  readonly #server: Server;
+  readonly #events: ExplicitEvents;
+  /** Clients that have not said yet what they want. */
+  readonly #greeting = new Set<Socket>();
+
+  /** The server is its owner's to open and to close. */
+  constructor(server: Server, events: ExplicitEvents) {
+    this.#server = server;
+    this.#events = events;
+    Object.assign(server, { allowHalfOpen: true, noDelay: true });
+    server.on('connection', this.#onConnection);
+  }
+
+  close(): void {
+    this.#server.off('connection', this.#onConnection);
+    for (const socket of this.#greeting) socket.destroy();
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    this.#greeting.add(socket);
+    const settle = (): void => {
+      clearTimeout(timer);
+      this.#greeting.delete(socket);
+      socket.off('readable', onReadable);
+    };
+    const act = (step: Step): void => {
+      if (step.kind === 'more') return void (step.reply && socket.write(step.reply));
+      settle();
+      if (step.kind === 'refuse') {
+        socket.end(step.reply);
+        socket.resume();
+        return;
+      }
+      if (step.rest.length > 0) socket.unshift(step.rest);
+      if (step.kind === 'forward') return this.#events.forward(socket);
+      socket.write(step.reply);
+      this.#events.accept(socket, step.destination);
+    };
+    let greeting: Greeting | null = null;
+    const onReadable = (): void => {
+      const chunk = socket.read() as Buffer | null;
+      if (chunk === null) return;
+      greeting ??= chunk[0] === SOCKS_VERSION ? new SocksHandshake() : new HttpGreeting();
+      act(greeting.read(chunk));
+    };
+    const timer = setTimeout(() => socket.destroy(), PATIENCE);
+    socket.on('error', () => {});
+    socket.on('readable', onReadable);
+    socket.once('close', settle);
+  };
+}
+
+type Step = SocksStep | { readonly kind: 'forward'; readonly rest: Buffer };
+
+interface Greeting {
+  read(chunk: Buffer): Step;
+}
+
+/** A CONNECT head, or anything else, which is for who forwards requests. */
+class HttpGreeting implements Greeting {
+  #bytes: Buffer = Buffer.alloc(0);
+
+  read(chunk: Buffer): Step {
+    const bytes = (this.#bytes = Buffer.concat([this.#bytes, chunk]));
+    const method = bytes.toString('latin1', 0, CONNECT.length);
+    if (method !== CONNECT) return CONNECT.startsWith(method) ? { kind: 'more', reply: null } : { kind: 'forward', rest: bytes };
+    const end = bytes.indexOf('\r\n\r\n');
+    if (end === -1) return bytes.length > MAX_HEAD_BYTES ? refusal('the head is longer than 128 KiB') : { kind: 'more', reply: null };
+    try {
+      const { target } = parseRequestHead(bytes.toString('latin1', 0, end));
+      const authority = splitAuthority(target);
+      if (!authority || authority.port === null) return refusal(`CONNECT wants host:port, not ${JSON.stringify(target)}`);
+      return { kind: 'connect', reply: ESTABLISHED, destination: destinationOf(authority.host, authority.port), rest: bytes.subarray(end + 4) };
+    } catch (error) {
+      return refusal(error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+function refusal(reason: string): Step {
+  const error = new MentuError('bad_request', { reason });
+  const status = statusOf(error.code);
+  const body = JSON.stringify({ error: error.code, message: error.message }) + '\n';
+  const headers = new Headers(['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), 'connection', 'close']);
+  return { kind: 'refuse', reply: Buffer.from(writeHead(`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, headers) + body) };
+}

@@ -1,0 +1,52 @@
+/** The whole network of a guest: TCP on every port, and our DNS, whose answers give each connection its name back. */
+import type { Socket as UdpSocket } from 'node:dgram';
+import type { Server, Socket } from 'node:net';
+import { DnsServer } from '../dns/server.ts';
+import { serveDnsOverTcp } from '../dns/tcp.ts';
+import type { SyntheticPool } from '../dns/pool.ts';
+import type { Dialler } from '../upstream/dialler.ts';
+import { TransparentListener, type Accept } from './transparent.ts';
+
+const DNS_PORT = 53;
+
+/** Listeners inside the guest's network whose sockets carry their original destination as their local address. */
+export interface GuestListeners {
+  readonly tcp: readonly Server[];
+  /** UDP 53. */
+  readonly dns: readonly UdpSocket[];
+}
+
+export interface GuestNetworkOptions {
+  readonly dialler: Dialler;
+  /** Null answers names with their real addresses. */
+  readonly pool: SyntheticPool | null;
+  readonly judge: (name: string) => Promise<'allow' | 'deny'>;
+  readonly accept: Accept;
+}
+
+export class GuestNetwork {
+  readonly #dns: DnsServer;
+  readonly #listeners: TransparentListener[];
+
+  constructor({ tcp, dns }: GuestListeners, { dialler, pool, judge, accept }: GuestNetworkOptions) {
+    this.#dns = new DnsServer({ dialler, pool, judge });
+    for (const socket of dns) this.#dns.serveUdp(socket);
+    const names = pool && { nameOf: (address: string): string | null => pool.nameOf(address) ?? null };
+    this.#listeners = tcp.map((server) => {
+      return new TransparentListener(server, names, (socket, destination) => {
+        if (destination.port === DNS_PORT) this.#resolve(socket);
+        else accept(socket, destination);
+      });
+    });
+  }
+
+  close(): void {
+    for (const listener of this.#listeners) listener.close();
+    this.#dns.close();
+  }
+
+  #resolve(socket: Socket): void {
+    socket.on('error', () => {});
+    serveDnsOverTcp(this.#dns, socket).catch(() => socket.destroy());
+  }
+}
