@@ -30,6 +30,8 @@ export interface GuestSpec {
   readonly network: GuestNetwork;
   /** PEM of the CA certificate that the guest is to trust; null where nothing is decrypted. */
   readonly caCertificate: string | null;
+  /** Descriptors of this process that become the guest's 0, 1 and 2 where it gets no terminal; by default this process's own. */
+  readonly stdio?: readonly [number, number, number] | undefined;
   /** Terminal size where the guest gets a terminal of its own; null passes the host's stdin, stdout, stderr through. */
   readonly terminal: { columns: number; rows: number } | null;
 }

@@ -2,6 +2,7 @@
  * The few calls of the C library that Node has no face for, through koffi.
  * Every call is synchronous and short. Numbers are Linux's generic ones (x86_64 and aarch64 agree on them).
  */
+import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 
 const AF = { 4: 2, 6: 10 } as const;
@@ -15,6 +16,8 @@ const IPV6_V6ONLY = 26;
 const CLONE_NEWNET = 0x40000000;
 const O_CLOEXEC = 0o2000000;
 const FIONREAD = 0x541b;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 
 export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
@@ -35,7 +38,7 @@ export class CallError extends Error {
   }
 }
 
-type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'dup2', Call>>;
+type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'dup2' | 'fcntl', Call>>;
 
 export class LibC {
   readonly #calls: Calls;
@@ -62,6 +65,7 @@ export class LibC {
         pipe2: call('int pipe2(void *fds, int flags)'),
         ioctl: call('int ioctl(int fd, unsigned long request, void *argument)'),
         dup2: call('int dup2(int from, int to)'),
+        fcntl: call('int fcntl(int fd, int command, long argument)'),
       },
       () => koffi.errno(),
     );
@@ -122,6 +126,17 @@ export class LibC {
   /** An ioctl whose argument is one 32-bit word or a small structure, read and written in place. */
   ioctl(fd: number, request: number, argument: Buffer): void {
     this.#check(`ioctl 0x${request.toString(16)}`, this.#calls.ioctl(fd, request, argument));
+  }
+
+  /**
+   * Marks every descriptor above 2 close-on-exec. Node does so with its own; what a process inherited from a careless
+   * parent would otherwise be handed on to the guest.
+   */
+  closeOnExec(): void {
+    for (const name of readdirSync('/proc/self/fd')) {
+      const fd = Number(name);
+      if (fd > 2) this.#calls.fcntl(fd, F_SETFD, FD_CLOEXEC); // the folder's own descriptor is gone by now
+    }
   }
 
   duplicate(from: number, to: number): void {

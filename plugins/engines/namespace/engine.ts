@@ -39,7 +39,8 @@ export class NamespaceEngine implements GuestEngine {
       const missing = 'missing' in found ? found.missing : ['setsid'];
       throw new MentuError('engine_unavailable', { engine: this.name, reason: `${missing.join(', ')} not found`, mend: `Install with: ${INSTALL_LINE}` });
     }
-    refuseFolders(spec);
+    const stdio = spec.stdio ?? [0, 1, 2];
+    if (!spec.terminal) refuseFolders(stdio);
     const without = this.#without;
     const terminal = spec.terminal ? await Terminal.open(spec.terminal.columns, spec.terminal.rows) : null;
     const helper = new PlaneHelper<GuestPlan>({
@@ -49,7 +50,7 @@ export class NamespaceEngine implements GuestEngine {
         network: without.includes('network') ? 'host' : spec.network,
         dropUdp: !without.includes('udp'),
       },
-      stdio: terminal ? [terminal.slave, terminal.slave, terminal.slave] : [0, 1, 2],
+      stdio: terminal ? [terminal.slave, terminal.slave, terminal.slave] : stdio,
     });
     terminal?.release();
     try {
@@ -80,9 +81,8 @@ export class NamespaceEngine implements GuestEngine {
 }
 
 /** A folder as a descriptor would be a way out of the guest's root. */
-function refuseFolders(spec: GuestSpec): void {
-  if (spec.terminal) return;
-  for (const fd of [0, 1, 2]) {
+function refuseFolders(stdio: readonly number[]): void {
+  for (const fd of stdio) {
     let folder = false;
     try {
       folder = fstatSync(fd).isDirectory();

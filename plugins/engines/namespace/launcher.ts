@@ -51,6 +51,7 @@ class Launcher implements HelperService<GuestPlan> {
     const network = await this.#network;
     const launch = (): Bubblewrap => new Bubblewrap(libc, stage, plan, root);
     if (this.#closing) throw new Error('the host has ended');
+    libc.closeOnExec();
     this.#guest = network === null ? launch() : network.inGuest(launch);
     releaseStdio(libc);
     void this.#guest.exited.then((exit) => this.#port.sendExit(exit));

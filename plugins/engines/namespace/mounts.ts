@@ -23,13 +23,35 @@ export async function planMounts(spec: Pick<GuestSpec, 'mounts' | 'maskedNames' 
   // A link cannot be covered; what it leads to can, where it lies in a share at all.
   const targets = walked.flatMap(({ mount, content }) => content.maskedLinks.flatMap((link) => targetOf(`${bytes(mount.source)}/${link}`)));
   const covered = [...hidden.map(bytes), ...targets];
-  return walked
-    .map(({ mount, content }) => ({
-      ...mount,
-      masks: outermost([...content.masks, ...covered.flatMap((path) => coverIn(bytes(mount.source), path))]),
-      sockets: content.sockets,
-    }))
-    .toSorted((a, b) => (a.destination < b.destination ? -1 : 1)); // a mount before what is mounted in it
+  const planned = walked.map(({ mount, content }) => ({
+    ...mount,
+    masks: outermost([...content.masks, ...covered.flatMap((path) => coverIn(bytes(mount.source), path))]),
+    sockets: content.sockets,
+  }));
+  refuseMovable(planned);
+  return planned.toSorted((a, b) => (a.destination < b.destination ? -1 : 1)); // a mount before what is mounted in it
+}
+
+/**
+ * A cover is fixed to one mount. In a writable share a guest can move a folder above a cover, and the cover goes with
+ * it there; another mount of the same tree would then show what was covered.
+ */
+function refuseMovable(mounts: readonly PlannedMount[]): void {
+  for (const mount of mounts.filter(({ readOnly }) => !readOnly)) {
+    const movable = [...mount.masks.map(({ path }) => path), ...mount.sockets].some((path) => path.includes('/'));
+    const other = mounts.find((candidate) => candidate !== mount && overlap(candidate.source, mount.source));
+    if (!movable || other === undefined) continue;
+    const { source, destination } = mount;
+    throw new MentuError('engine_mount_refused', {
+      source,
+      destination,
+      reason: `it is writable, holds what guests must not see, and shares a tree with the mount of ${other.source}`,
+    });
+  }
+}
+
+function overlap(one: string, other: string): boolean {
+  return below(one, other) !== null || below(other, one) !== null;
 }
 
 function check(mount: Mount, maskedNames: readonly string[], hidden: readonly string[]): Omit<PlannedMount, 'masks' | 'sockets'> {

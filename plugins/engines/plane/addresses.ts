@@ -3,7 +3,8 @@
  * plane's, so that no address a job may dial is on the guest's link. Both prefixes are outside core's pool of answers:
  * 192.0.2.0/24 (RFC 5737) and a unique local prefix (RFC 4193).
  */
-export const PLANE = { interface: 'guest0', mac: '02:6d:65:6e:74:01', v4: '192.0.2.1', v6: 'fd6d:656e:7475::1' } as const;
+/** The plane's end has an index unlike its peer's: where they are equal, the kernel reports the link up a second late (linkwatch). */
+export const PLANE = { interface: 'guest0', index: 7, mac: '02:6d:65:6e:74:01', v4: '192.0.2.1', v6: 'fd6d:656e:7475::1' } as const;
 export const GUEST = { interface: 'eth0', mac: '02:6d:65:6e:74:02', v4: '192.0.2.2', v6: 'fd6d:656e:7475::2' } as const;
 
 /** Where every TCP connection is led; the accepted socket's local port is still the original one. */
@@ -17,7 +18,7 @@ export function planeLines(guest: number, v6: boolean): string[] {
     'link set lo up',
     // In the table `main`, so that the guest's own address, being longer, wins over "everything is local".
     'route add local 0.0.0.0/0 dev lo table main',
-    `link add ${link} address ${PLANE.mac} type veth peer name ${GUEST.interface} address ${GUEST.mac} netns ${guest}`,
+    `link add ${link} index ${PLANE.index} address ${PLANE.mac} type veth peer name ${GUEST.interface} address ${GUEST.mac} netns ${guest}`,
     `address add ${PLANE.v4}/32 dev ${link}`,
     `link set ${link} up`,
     `route add ${GUEST.v4}/32 dev ${link}`,
