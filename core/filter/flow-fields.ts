@@ -24,7 +24,6 @@ export interface FlowFields {
   port: number;
   /** Without the query. */
   path: string | undefined;
-  query: string | undefined;
   status: number | undefined;
   http_version: string | undefined;
   /** The media type of the response, without parameters, in lower case. */
@@ -40,9 +39,7 @@ export interface FlowFields {
   sni: string | undefined;
   tls_version: string | undefined;
   tls_cipher: string | undefined;
-  alpn: string | undefined;
   ja4: string | undefined;
-  client: string;
   /** The address that was dialled by us. */
   upstream: string | undefined;
   reused: boolean | undefined;
@@ -59,9 +56,9 @@ export interface FlowFields {
 
 /** The names of `FlowFields`, for hints and completion. */
 export const FLOW_FIELD_NAMES: readonly string[] = [
-  'flow', 'job', 'kind', 'protocol', 'outcome', 'error', 'error_message', 'method', 'url', 'scheme', 'host', 'port', 'path', 'query', 'status',
+  'flow', 'job', 'kind', 'protocol', 'outcome', 'error', 'error_message', 'method', 'url', 'scheme', 'host', 'port', 'path', 'status',
   'http_version', 'content_type', 'request_content_type', 'latency_ms', 'bytes_up', 'bytes_down', 'request_size', 'response_size', 'request_sha256',
-  'response_sha256', 'sni', 'tls_version', 'tls_cipher', 'alpn', 'ja4', 'client', 'upstream', 'reused', 'connection', 'decision', 'decided_by',
+  'response_sha256', 'sni', 'tls_version', 'tls_cipher', 'ja4', 'upstream', 'reused', 'connection', 'decision', 'decided_by',
   'rule', 'would_deny', 'violation', 'timing', 'annotations',
 ];
 
@@ -87,7 +84,6 @@ export function flowFields(record: FlowRecord): FlowFields {
     host: url?.host ?? server.name ?? record.tls_sni ?? server.address ?? undefined,
     port: server.port,
     path: url?.path,
-    query: url?.query,
     status: response?.status,
     http_version: record.http_version ?? undefined,
     content_type: response === null ? undefined : mediaType(response.headers),
@@ -102,9 +98,7 @@ export function flowFields(record: FlowRecord): FlowFields {
     sni: record.tls_sni ?? undefined,
     tls_version: tls?.version ?? undefined,
     tls_cipher: tls?.cipher ?? undefined,
-    alpn: tls?.alpn ?? undefined,
     ja4: tls?.ja4 ?? undefined,
-    client: `${record.client.address} ${record.client.port}`,
     upstream: upstream === null ? undefined : upstream.address,
     reused: upstream?.reused,
     connection: record.connection_id,
@@ -144,7 +138,6 @@ interface UrlParts {
   readonly scheme: string;
   readonly host: string;
   readonly path: string;
-  readonly query: string | undefined;
 }
 
 /** Splits a URL of the record; undefined where it has no authority. A third of the time of `new URL`. */
@@ -167,7 +160,6 @@ function splitUrl(url: string): UrlParts | undefined {
     scheme: url.slice(0, authorityAt - 3),
     host: host.toLowerCase(),
     path: (queryAt < 0 ? url.slice(pathAt) : url.slice(pathAt, queryAt)) || '/',
-    query: queryAt < 0 ? undefined : url.slice(queryAt + 1),
   };
 }
 

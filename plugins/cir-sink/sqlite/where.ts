@@ -6,7 +6,16 @@ import type { Comparison, Expression, Literal } from '../../../core/index.ts';
 
 type Test = Pick<Comparison, 'operator' | 'value'>;
 
-const TEXT_COLUMNS = new Set(['id', 'type', 'body', 'domain', 'source', 'created_at']);
+/** The plain fields of a signal. The confidence is a float in the table, and 1 is to read as `1`. */
+const COLUMNS: Readonly<Record<string, string | undefined>> = Object.assign(Object.create(null), {
+  id: 'id',
+  type: 'type',
+  body: 'body',
+  domain: 'domain',
+  source: 'source',
+  created_at: 'created_at',
+  confidence: 'iif(confidence IN (0, 1), CAST(confidence AS INTEGER), confidence)',
+});
 
 /** Parameters of a statement, by name. */
 export class Bindings {
@@ -42,8 +51,8 @@ function compileComparison({ path, operator, value }: Comparison, bindings: Bind
   if (operator === '!=') return `(NOT ${compileComparison({ kind: 'comparison', path, operator: '=', value }, bindings)})`;
   const test: Test = { operator, value };
   const [first, ...rest] = path as [string, ...string[]];
-  if (TEXT_COLUMNS.has(first)) return rest.length > 0 ? below(test) : inColumn(first, `'text'`, test, bindings);
-  if (first === 'confidence') return rest.length > 0 ? below(test) : inColumn(first, `'real'`, test, bindings);
+  const column = COLUMNS[first];
+  if (column !== undefined) return rest.length > 0 ? below(test) : inColumn(column, test, bindings);
   if (first === 'tags') return rest.length > 0 ? below(test) : inJson('tags', '$', test, bindings);
   const keys = first === 'data' && rest.length > 0 ? rest : path;
   return inJson('data', `$${keys.map((key) => `."${key}"`).join('')}`, test, bindings);
@@ -54,9 +63,9 @@ function below(test: Test): string {
   return test.value.type === 'null' ? '1' : '0';
 }
 
-function inColumn(column: string, type: string, test: Test, bindings: Bindings): string {
+function inColumn(column: string, test: Test, bindings: Bindings): string {
   if (test.value.type === 'null') return `(${column} IS NULL)`;
-  return `coalesce(${holds(`CASE WHEN ${column} IS NULL THEN 'null' ELSE ${type} END`, column, test, bindings)}, 0)`;
+  return `coalesce(${holds(`typeof(${column})`, column, test, bindings)}, 0)`;
 }
 
 /** A list holds where one of its elements does. */
@@ -68,15 +77,15 @@ function inJson(json: string, path: string, test: Test, bindings: Bindings): str
   return `coalesce(CASE ${type} WHEN 'array' THEN ${list} ELSE ${holds(type, `${json} ->> ${at}`, test, bindings)} END, 0)`;
 }
 
-/** One value, of which `type` is what json_type calls it. */
+/** One value, of which `type` is what json_type and typeof call it. */
 function holds(type: string, field: string, { operator, value }: Test, bindings: Bindings): string {
   if (value.type === 'null') return '0';
   if (value.type === 'boolean') return `(${type} = '${value.value}')`;
   if (operator === '~') return `(${type} IN ('text', 'integer') AND ${field} LIKE ${bindings.bind(likePattern(value))} ESCAPE '\\')`;
-  const asText = `(${type} = 'text' AND ${field} ${operator} ${bindings.bind(value.text)})`;
-  if (value.type === 'text') return asText;
+  const asText = (): string => `(${type} = 'text' AND ${field} ${operator} ${bindings.bind(value.text)})`;
+  if (value.type === 'text') return asText();
   const asNumber = `(${type} IN ('integer', 'real') AND ${field} ${operator} ${bindings.bind(value.number)})`;
-  return operator === '=' ? `(${asNumber} OR ${asText})` : asNumber;
+  return operator === '=' ? `(${asNumber} OR ${asText()})` : asNumber;
 }
 
 /** LIKE folds A to Z alone, as the language does. */
