@@ -9,8 +9,8 @@ let added = 0;
 for (let batch = 0; batch < Number(batches); batch++) {
   const from = batch * Number(size);
   added += await store.append(Array.from({ length: Number(size) }, (_, i) => signalsOf(flowSample(from + i, {}, job))[0]!));
-  if (batch === 0) process.send!('started');
+  if (batch === 0) process.send?.('started');
 }
 await store.close();
-process.send!({ added });
-process.disconnect();
+process.send?.({ added });
+process.disconnect?.();
