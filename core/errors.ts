@@ -219,6 +219,18 @@ export const ERRORS = {
     remedy: 'Look who wrote it; then remove it and run `mentu-runtime config trust` anew.',
   },
 
+  // Domain lists.
+  allow_list_missing: {
+    message: 'The preset {preset} denies every host that no list allows, and there is no list.',
+    remedy: 'Add sandbox.allowedDomains to the profile, or name hosts with --allow; [] allows none.',
+  },
+
+  // Redaction.
+  redact_pattern_invalid: {
+    message: 'The redaction pattern {pattern} is not usable: {reason}.',
+    remedy: 'Mend it under `patterns` of the redact plugin. RE2 syntax in ASCII: no look-around, no back-references, and it must not match nothing.',
+  },
+
   // Plugins, at load.
   plugin_not_found: {
     message: 'There is no plugin `{plugin}`: {reason}{near}.',

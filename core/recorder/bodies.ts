@@ -1,12 +1,11 @@
 import { randomBytes, createHash } from 'node:crypto';
-import { constants, lstat, rename, unlink } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { lstat, rename, unlink } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { MentuError } from '../errors.ts';
 import type { BodyTransform } from '../flow.ts';
 import type { BodyRecord } from '../record.ts';
-import { PARTIAL, prepareBodyFolder } from './body-folder.ts';
+import { PARTIAL, prepareBodyFolder, readBody } from './body-folder.ts';
 import { Spool, type SpoolAccount, type SpoolFailure } from './spool.ts';
 
 const DIRECTORY = 'bodies';
@@ -14,7 +13,6 @@ const DIRECTORY = 'bodies';
 const PENDING_LIMIT = 16 * 1024 * 1024;
 /** Files of a job: what is remembered of each stays in memory. */
 const MAX_FILES = 100_000;
-const READ_CHUNK = 64 * 1024;
 
 export interface BodyStoreOptions {
   /** Bytes that the files of this job may take together. */
@@ -65,7 +63,7 @@ export class BodyStore {
     return this.#files.size;
   }
 
-  /** Bytes of the quota that are taken, by files and by those under way. */
+  /** Bytes of the quota that are taken. */
   get bytes(): number {
     return this.#used;
   }
@@ -117,9 +115,10 @@ export class BodyStore {
    */
   async rewrite(file: string, transform: BodyTransform): Promise<StoredBody | null> {
     const spool = this.#begin(this.#rewriteAccount);
+    let output: AsyncIterator<Uint8Array, 'unchanged' | void> | null = null;
     try {
       const hash = createHash('sha256');
-      const output = transform(this.read(file))[Symbol.asyncIterator]();
+      output = transform(readBody(this.#pathOf(file)))[Symbol.asyncIterator]();
       for (;;) {
         const step = await output.next();
         if (step.done) {
@@ -142,6 +141,8 @@ export class BodyStore {
       this.discard(spool);
       await this.release(file);
       throw error;
+    } finally {
+      await output?.return?.();
     }
   }
 
@@ -153,20 +154,6 @@ export class BodyStore {
     const stored = await this.rewrite(file, transform);
     body.body_file = stored === null ? file : stored.file;
     if (body.body_file !== file) body.body_sha256 = null;
-  }
-
-  /** The bytes of a stored body, a chunk at a time. */
-  async *read(file: string): AsyncGenerator<Buffer, void> {
-    const handle = await open(this.#pathOf(file), constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      for (;;) {
-        const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(READ_CHUNK), 0, READ_CHUNK, null);
-        if (bytesRead === 0) return;
-        yield buffer.subarray(0, bytesRead);
-      }
-    } finally {
-      await handle.close();
-    }
   }
 
   /** One flow less names the file; the last one takes it away. */
