@@ -202,10 +202,6 @@ export const ERRORS = {
     message: 'The preset extends itself: {chain}.',
     remedy: 'Take one `extends` out of the circle.',
   },
-  allow_list_missing: {
-    message: 'The preset {preset} denies all that is not allowed, and there is no allow list.',
-    remedy: 'Set sandbox.allowedDomains in the profile, or give --allow HOST.',
-  },
   config_symlink: {
     message: '{file} is a symbolic link, and what it leads to may change unseen.',
     remedy: 'Put the file itself here.',
@@ -373,6 +369,28 @@ export const ERRORS = {
   engine_share_too_many_covers: {
     message: 'The mount of {source} holds more than {limit} sockets, FIFOs and masked files.',
     remedy: 'Mount the folders that the job needs instead of the whole tree.',
+  },
+
+  // Jobs.
+  job_folder_unsafe: {
+    message: 'The folder {path} cannot take a job: {reason}.',
+    remedy: 'Remove it, or name another folder by --job-dir; a link there may have been made by a guest.',
+  },
+  job_folder_taken: {
+    message: 'The folder {path} holds the record of another job.',
+    remedy: 'Name an empty folder by --job-dir.',
+  },
+  lists_without_interceptor: {
+    message: 'The domain lists ({source}) would not hold: without the interceptor the guest has plain outbound network.',
+    remedy: 'Add --interceptor, or take the network away by networkMode "none" (--network none).',
+  },
+  unknown_engine: {
+    message: 'There is no engine {engine}.',
+    remedy: 'Engines: {near}.',
+  },
+  no_engine: {
+    message: 'No guest engine works on {platform} yet.',
+    remedy: 'Use "mentu-runtime proxy" for tools outside a guest, or run on Linux.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { MentuError, pluginContext, type CapturePlugin, type PluginHost } from '../../core/index.ts';
 import { builtInPlugins } from '../settings/installation.ts';
-import { at, type PluginReference } from '../settings/plugin-list.ts';
+import { at, isShipped, type PluginReference } from '../settings/plugin-list.ts';
 import { check } from '../settings/validation.ts';
 import type { PluginModules } from './modules.ts';
 import { closedSchema, withDefaults } from './option-schema.ts';
@@ -48,8 +48,8 @@ export async function setUpPlugins(plugins: readonly LoadedPlugin[], host: Plugi
       if (error instanceof MentuError && error.code === 'unknown_hook') {
         throw new MentuError('unknown_hook', { ...error.params, plugin: source === undefined ? name : `${name} (${source})` }, { cause: error, place });
       }
-      // A built-in plugin speaks with an error of the table, which says all but where it was listed.
-      if (error instanceof MentuError) throw error.place ? error : new MentuError(error.code, error.params, { cause: error, place });
+      // A built-in plugin speaks with an error of the table, which says all but where the user listed it.
+      if (error instanceof MentuError) throw error.place || isShipped(reference) ? error : new MentuError(error.code, error.params, { cause: error, place });
       throw new MentuError('plugin_setup_failed', { plugin: name, reason: reasonWith(error, source) }, { cause: error, place });
     }
   }

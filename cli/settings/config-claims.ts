@@ -9,8 +9,7 @@ import type { ErrorPlace } from '../../core/index.ts';
 import { kindOf } from '../plugins/plugin-file.ts';
 import type { LoadedConfig } from './config.ts';
 import type { ConfigFile } from './config-schema.ts';
-import { presetsFolder } from './installation.ts';
-import { extendPlugins, type PluginReference } from './plugin-list.ts';
+import { extendPlugins, isShipped, type PluginReference } from './plugin-list.ts';
 import { loadPreset, type Preset } from './preset.ts';
 import type { Profile } from './profile-schema.ts';
 import { loadProfile, type LoadedProfile } from './profile.ts';
@@ -112,11 +111,6 @@ function presetClaims(preset: Preset): Claim[] {
     claims.push({ text: `names a preset, ${preset.name}, that enforces no lists`, place: { file: preset.name } });
   }
   return claims;
-}
-
-/** True for what a preset shipped with this package lists. */
-function isShipped(reference: PluginReference): boolean {
-  return dirname(reference.document.path) === presetsFolder;
 }
 
 function pluginClaims(reference: PluginReference): Claim[] {

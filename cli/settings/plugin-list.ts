@@ -2,6 +2,7 @@
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { MentuError, type ErrorPlace } from '../../core/index.ts';
 import { nearest } from '../nearest.ts';
+import { presetsFolder } from './installation.ts';
 import type { PresetFile } from './preset-schema.ts';
 import type { Path, SourceDocument } from './source-document.ts';
 import { dotted } from './validation.ts';
@@ -67,6 +68,11 @@ function readItem(item: string | Record<string, unknown>, index: number, documen
   const hasOptions = typeof value === 'object' && value !== null;
   const options = hasOptions ? (value as Record<string, unknown>) : {};
   return { reference: { key, identity, options, hasOptions, document, optionsPath: path, place: document.placeOfKey(path), origin }, left: value === false };
+}
+
+/** True for what a preset shipped with this package lists. */
+export function isShipped(reference: PluginReference): boolean {
+  return dirname(reference.document.path) === presetsFolder;
 }
 
 /** `file:line` for use inside a message. */

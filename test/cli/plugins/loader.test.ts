@@ -4,7 +4,7 @@ import { importPlugins, setUpPlugins } from '../../../cli/plugins/loader.ts';
 import { PluginModules } from '../../../cli/plugins/modules.ts';
 import { loadPreset } from '../../../cli/settings/preset.ts';
 import { SourceFiles } from '../../../cli/settings/source-file.ts';
-import { CaptureHooks, type JobView } from '../../../core/index.ts';
+import { CaptureHooks, PluginTrial, type JobView } from '../../../core/index.ts';
 import { mistake, Workspace } from '../settings/workspace.ts';
 
 const modules = new PluginModules();
@@ -146,9 +146,49 @@ test('an unknown hook is refused with the place of the YAML and of the tap', asy
   await assert.rejects(setUpAll(t, stage), mistake('unknown_hook', 'p.yaml:3:5', 'mine.ts:6:35', 'onFlowComplete.freeze'));
 });
 
+test('built-in plugins check their options, and what the job gives them', async (t) => {
+  await assert.rejects(importAll(t, { 'p.yaml': 'extends: standard\nplugins:\n  - domain-policy:\n      mode: audti\n' }), mistake('settings_wrong_value', 'p.yaml:4:13', 'Did you mean "audit"?'));
+  await assert.rejects(setUpAll(t, { 'p.yaml': 'plugins:\n  - domain-policy: {mode: enforce}\n' }), mistake('allow_list_missing', 'p.yaml:2:5', '--allow'));
+  await assert.rejects(setUpAll(t, { 'p.yaml': 'extends: enforce\nplugins:\n  - jsonl-sink: false\n  - cir-sink: false\n' }), mistake('allow_list_missing', ''));
+});
+
 test('a failure in setup is told with the plugin, its line and the YAML', async (t) => {
   const files = { 'p.yaml': YAML, 'mine.ts': plugin("async setup() {\n    throw new Error('no database');\n  },") };
   await assert.rejects(setUpAll(t, files), mistake('plugin_setup_failed', 'p.yaml:3:5', 'no database', 'mine.ts:6:11'));
   const wrongMethod = { 'p.yaml': YAML, 'mine.ts': plugin("setup({ hooks }) {\n    (hooks.onRequest as any).tapp('mine');\n  },") };
   await assert.rejects(setUpAll(t, wrongMethod), mistake('plugin_setup_failed', 'p.yaml:3:5', 'tapp', 'mine.ts:6:30'));
+});
+
+const THIRD_PARTY = `import { defineCapturePlugin } from 'mentu-interceptor';
+
+export default defineCapturePlugin({
+  name: 'no-uploads',
+  description: 'Denies large requests and notes their methods.',
+  options: {
+    type: 'object',
+    properties: { most: { type: 'integer', minimum: 0, default: 10 } },
+  },
+  setup({ options, hooks, annotate }) {
+    hooks.onRequest.tap('no-uploads', (flow) => {
+      const length = Number(flow.request.headers.get('content-length') ?? 0);
+      annotate(flow, { method: flow.request.method, length });
+      if (length > options.most) {
+        return { action: 'deny', rule: \`no-uploads: \${length} > \${options.most}\` };
+      }
+    });
+  },
+});
+`;
+
+test('a plugin of twenty lines in a folder of its own denies and annotates, loaded by a YAML outside the repository', async (t) => {
+  assert.ok(THIRD_PARTY.trim().split('\n').length <= 20);
+  const { plugins } = await importAll(t, { 'yaml/p.yaml': 'extends: standard\nplugins:\n  - domain-policy: false\n  - jsonl-sink: false\n  - cir-sink: false\n  - ../far/no-uploads: {most: 100}\n', 'far/no-uploads/index.ts': THIRD_PARTY }, './yaml/p.yaml');
+  const [loaded] = plugins;
+  const trial = await PluginTrial.of(loaded!.plugin as never, loaded!.options as never);
+  const denied = await trial.exchange({ method: 'PUT', url: 'https://a.test/', headers: [['Content-Length', '101']] });
+  assert.deepEqual([denied.verdict?.action, denied.verdict?.by, denied.record.violation?.rule], ['deny', 'no-uploads', 'no-uploads: 101 > 100']);
+  assert.deepEqual(denied.record.annotations, { 'no-uploads': { method: 'PUT', length: 101 } });
+  const passed = await trial.exchange({ method: 'PUT', url: 'https://a.test/', headers: [['Content-Length', '100']] });
+  assert.equal(passed.verdict, undefined);
+  assert.equal(passed.response?.status, 200);
 });
