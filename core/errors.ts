@@ -217,7 +217,7 @@ export const ERRORS = {
 
   // Domain lists.
   allow_list_missing: {
-    message: 'The preset {preset} denies every host that no list allows, and there is no list.',
+    message: 'The preset {preset} denies every host that no list allows, and no list says what is allowed.',
     remedy: 'Add sandbox.allowedDomains to the profile, or name hosts with --allow; [] allows none.',
   },
 
@@ -383,6 +383,10 @@ export const ERRORS = {
   lists_without_interceptor: {
     message: 'The domain lists ({source}) would not hold: without the interceptor the guest has plain outbound network.',
     remedy: 'Add --interceptor, or take the network away by networkMode "none" (--network none).',
+  },
+  listen_failed: {
+    message: 'The proxy cannot listen on {address}: {reason}.',
+    remedy: 'Name another address or port by --listen.',
   },
   unknown_engine: {
     message: 'There is no engine {engine}.',

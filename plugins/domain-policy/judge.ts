@@ -1,0 +1,77 @@
+/** What the lists say to a connection, and to the authority of a request on it. Nothing here blocks: the plugin's mode does. */
+import { isAddress, splitAuthority, type Connection, type ErrorCode } from '../../core/index.ts';
+import type { DomainLists, PortRule } from './lists.ts';
+
+export interface Finding {
+  readonly isAllowed: boolean;
+  readonly rule: string;
+  /** The name that broke the rule. */
+  readonly host?: string;
+  /** `denied` where it is left out. */
+  readonly code?: ErrorCode;
+  /** The name of a flow that is unlike its destination, whether that matters to the lists or not. */
+  readonly mismatch?: string;
+}
+
+export class Judge {
+  readonly #lists: DomainLists;
+
+  constructor(lists: DomainLists) {
+    this.#lists = lists;
+  }
+
+  /** Destination and server name. An absent server name asserts nothing. */
+  connection(connection: Connection): Finding {
+    const { destination, protocol } = connection;
+    const { port } = destination;
+    const ports: PortRule = protocol === 'dns' ? 'none' : protocol === 'raw' ? 'named' : 'port';
+    const sni = connection.clientHello?.sni ?? null;
+    for (const name of [destination.name, sni, destination.address]) {
+      const rule = name === null ? null : this.#lists.denial(name, port, ports);
+      if (rule !== null) return { isAllowed: false, rule, host: name! };
+    }
+    const host = hostOf(connection);
+    const allowance = this.#lists.allowance(host, port, ports);
+    if (!allowance.isAllowed) return { ...allowance, host };
+    return sni === null || sni === host ? allowance : this.#otherName(connection, sni, port, allowance);
+  }
+
+  /** `text` is an authority as it was sent; `connection` has been found allowed. */
+  authority(connection: Connection, text: string): Finding {
+    const authority = splitAuthority(text);
+    if (authority === null) return { isAllowed: this.#lists.isEmpty, rule: 'the authority of the request is no host and port', code: 'bad_request', host: text };
+    const { host } = authority;
+    const { port } = connection.destination;
+    // A server may choose by the port of Host as well, so that one is judged too.
+    const alsoPort = authority.port !== null && authority.port !== port ? authority.port : null;
+    const rule = this.#lists.denial(host, port, 'port') ?? (alsoPort === null ? null : this.#lists.denial(host, alsoPort, 'port'));
+    if (rule !== null) return { isAllowed: false, rule, host };
+    if (alsoPort !== null) {
+      const allowance = this.#lists.allowance(host, alsoPort, 'port');
+      if (!allowance.isAllowed) return { ...allowance, host };
+    }
+    const same: Finding = { isAllowed: true, rule: '' };
+    return host === hostOf(connection) ? same : this.#otherName(connection, host, port, same);
+  }
+
+  /**
+   * A name unlike the destination. Where a list restricts, a named destination tolerates no other name;
+   * behind a bare address there may be any name that is allowed itself.
+   */
+  #otherName(connection: Connection, name: string, port: number, allowed: Finding): Finding {
+    const isBare = isAddress(hostOf(connection));
+    if (isBare) {
+      const allowance = this.#lists.allowance(name, port, 'port');
+      if (!allowance.isAllowed) return { ...allowance, host: name };
+      const sni = connection.clientHello?.sni ?? null;
+      return sni === null || sni === name ? allowed : { ...allowed, mismatch: name };
+    }
+    if (!this.#lists.restrict) return { ...allowed, mismatch: name };
+    return { isAllowed: false, rule: 'allowedDomains: a name unlike the destination', host: name, code: 'host_mismatch', mismatch: name };
+  }
+}
+
+/** What stands for the destination: its name, or the bare address. */
+export function hostOf({ destination }: Connection): string {
+  return destination.name ?? destination.address ?? '';
+}
