@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LibC } from '../libc.ts';
 import type { HelperExit } from '../plane/message.ts';
@@ -12,7 +13,8 @@ import { filterArchitecture, seccompProgram } from './seccomp.ts';
 import type { Stage } from './stage.ts';
 
 /** Descriptors as bubblewrap gets them. It closes each before the command runs. */
-const FD = { options: 3, filter: 4, block: 5, info: 6 } as const;
+const FD = { options: 3, filter: 4, block: 5, status: 6 } as const;
+const SETUP_FAILED = 'bubblewrap could not set the guest up; its own message is on stderr';
 const SETUP_LIMIT_MS = 20_000;
 const END_LIMIT_MS = 2_000;
 
@@ -24,7 +26,8 @@ export class Bubblewrap {
   readonly #block: { read: number; write: number };
   /** Pid of the guest's init, in the helper's namespace. */
   readonly #init: Promise<number>;
-  #released = false;
+  /** The exit code as bubblewrap tells it, which it does only of a command that it has come to start. */
+  #exitCode: number | null = null;
   #ended = false;
 
   /** Forked by the calling thread, whose network namespace the guest gets. */
@@ -36,7 +39,7 @@ export class Bubblewrap {
     const options = openSync(stage.file(Buffer.from([...isolation(plan), ...root].join('\0') + '\0', 'latin1')), 'r');
     const filter = openSync(stage.file(seccompProgram(architecture, plan.without)), 'r');
     // Options travel by descriptor, for a command line is everybody's to read and the environment is among them.
-    const fixed = ['--args', FD.options, '--seccomp', FD.filter, '--block-fd', FD.block, '--info-fd', FD.info].map(String);
+    const fixed = ['--args', FD.options, '--seccomp', FD.filter, '--block-fd', FD.block, '--json-status-fd', FD.status].map(String);
     // A session of its own, with the terminal as its controlling one; `setsid` ends as the shell would: 126, 127.
     const session = [plan.tools.setsid, ...(plan.terminal ? ['--ctty'] : []), '--', ...plan.command];
     this.#child = spawn(plan.tools.bwrap, [...fixed, '--', ...session], {
@@ -46,19 +49,27 @@ export class Bubblewrap {
     });
     closeSync(options);
     closeSync(filter);
-    this.#init = this.#readInit();
+    const init = Promise.withResolvers<number>();
+    this.#init = init.promise;
     this.#init.catch(() => undefined);
+    const status = createInterface({ input: (this.#child.stdio as readonly unknown[])[FD.status] as NodeJS.ReadableStream });
+    status.on('line', (line) => {
+      const told = JSON.parse(line) as { 'child-pid'?: number; 'exit-code'?: number };
+      if (told['child-pid'] !== undefined) init.resolve(told['child-pid']);
+      this.#exitCode = told['exit-code'] ?? null;
+    });
     this.exited = new Promise((resolve) => {
       this.#child.on('error', (error) => resolve({ code: null, reason: error.message }));
-      this.#child.on('exit', (code, signal) => resolve(this.#exit(code, signal)));
+      // `close` and not `exit`: the last line of the status may come after the process has ended.
+      this.#child.on('close', (_, signal) => resolve(this.#exit(signal)));
     });
+    void this.exited.then(() => init.reject(new Error('bubblewrap has ended')));
     void this.exited.then(() => (this.#ended = true));
   }
 
-  /** Lets the command run. Resolves when bubblewrap, with all mounts made, has seen it. */
+  /** Lets the command run. Resolves when bubblewrap has made all mounts and seen it. */
   async release(): Promise<void> {
     writeSync(this.#block.write, '.');
-    this.#released = true;
     const limit = performance.now() + SETUP_LIMIT_MS;
     while (this.#waits()) {
       if (this.#ended) throw new Error((await this.exited).reason ?? 'bubblewrap ended');
@@ -97,16 +108,10 @@ export class Bubblewrap {
     return this.#libc.unread(this.#block.read) > 0;
   }
 
-  #exit(code: number | null, signal: NodeJS.Signals | null): HelperExit {
-    if (!this.#released || this.#waits()) return { code: null, reason: 'bubblewrap could not set the guest up; its own message is on stderr' };
+  #exit(signal: NodeJS.Signals | null): HelperExit {
     if (signal !== null) return { code: null, reason: `bubblewrap was ended by ${signal}` };
-    return { code, reason: null };
-  }
-
-  async #readInit(): Promise<number> {
-    let text = '';
-    for await (const chunk of (this.#child.stdio as readonly unknown[])[FD.info] as NodeJS.ReadableStream) text += String(chunk);
-    return (JSON.parse(text) as { 'child-pid': number })['child-pid'];
+    if (this.#exitCode === null) return { code: null, reason: SETUP_FAILED };
+    return { code: this.#exitCode, reason: null };
   }
 }
 

@@ -18,11 +18,15 @@ const COVERED_PROC = [
   'modules', 'config.gz', 'iomem', 'ioports', 'slabinfo', 'vmallocinfo', 'pagetypeinfo', 'swaps', 'partitions', 'diskstats',
 ] as const;
 
+const FRESH_FOLDERS = [
+  ...['--perms', '1777', '--tmpfs', '/tmp', '--perms', '0755', '--tmpfs', '/run', '--perms', '0755', '--tmpfs', '/var'],
+  ...['--perms', '1777', '--dir', '/var/tmp', '--dir', '/var/lib', '--dir', '/var/cache', '--dir', '/var/log', '--symlink', '/run', '/var/run'],
+];
+
 /** Options in the order in which bubblewrap carries them out, as byte strings. */
 type Options = BytePath[];
 
 export async function layRoot(stage: Stage, plan: GuestPlan): Promise<Options> {
-  if (plan.without.includes('root')) return ['--bind', '/', '/', '--dev', '/dev', '--proc', '/proc'];
   const trusted = plan.authority === null ? [] : trustFiles(plan.authority);
   const files = (folder: string): LayerFile[] => trusted.flatMap(({ path, content }) => inFolder(folder, path, content));
   return [
@@ -31,12 +35,19 @@ export async function layRoot(stage: Stage, plan: GuestPlan): Promise<Options> {
     ...['--proc', '/proc'],
     ...(plan.without.includes('proc') ? [] : coveredProc(stage)),
     ...['--dev', '/dev'],
-    ...['--perms', '1777', '--tmpfs', '/tmp', '--perms', '0755', '--tmpfs', '/run', '--perms', '0755', '--tmpfs', '/var'],
-    ...['--perms', '1777', '--dir', '/var/tmp', '--dir', '/var/lib', '--dir', '/var/cache', '--dir', '/var/log', '--symlink', '/run', '/var/run'],
+    ...(plan.without.includes('root') ? hostFolders(plan) : FRESH_FOLDERS),
     ...['--perms', '0700', '--tmpfs', bytes(plan.identity.home)],
     ...plan.mounts.flatMap((mount) => share(stage, plan, mount)),
     ...['--remount-ro', '/'],
   ];
+}
+
+/** What a guest sees where a test takes its minimal root away: the host's folders, but where something of ours goes. */
+function hostFolders(plan: GuestPlan): Options {
+  const first = (path: string): string => path.split('/')[1] ?? '';
+  const ours = ['usr', 'etc', 'proc', 'sys', 'dev', ...BESIDE_USR, first(plan.identity.home), ...plan.mounts.map(({ destination }) => first(destination))];
+  const folders = readdirSync('/', { withFileTypes: true }).filter((entry) => entry.isDirectory() && !ours.includes(entry.name));
+  return folders.flatMap(({ name }) => ['--bind', `/${bytes(name)}`, `/${bytes(name)}`]);
 }
 
 function inFolder(folder: string, path: string, content: LayerFile['content']): LayerFile[] {

@@ -36,8 +36,8 @@ export async function selfTest(): Promise<Finding[]> {
   try {
     await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
     const trials = trialsOf((server.address() as AddressInfo).port, secret);
-    const guarded = await probe(trials, []);
-    const controls = await Promise.all(trials.map(async (trial) => (await probe([trial], trial.without)).outcomes[0]!));
+    const [guarded, ...control] = await Promise.all([probe(trials, []), ...trials.map((trial) => probe([trial], trial.without))]);
+    const controls = control.map(({ outcomes }) => outcomes[0]!);
     return [
       ...trials.map((trial, index) => finding(trial, guarded.outcomes[index]!, controls[index]!)),
       dropsFinding(guarded),
