@@ -1,0 +1,71 @@
+/** A capture as `exec` and `proxy` run it: the core with the plugins of the preset, counted for the summary. */
+import { getCACertificates } from 'node:tls';
+import { Capture, CertificateAuthority, Dialler, UpstreamProxy } from '../../core/capture.ts';
+import { pluginContext } from '../../core/index.ts';
+import { note, visible } from '../output.ts';
+import { importPlugins, setUpPlugins } from '../plugins/loader.ts';
+import type { PluginModules } from '../plugins/modules.ts';
+import { jobView, type JobSettings } from '../settings/job-settings.ts';
+import type { JobFolder } from './job-folder.ts';
+import { TrafficCounter } from './job-summary.ts';
+
+/** Failures of one plugin at one hook that are told; the rest are counted. */
+const TOLD_FAILURES = 3;
+
+export class CapturedJob {
+  readonly capture: Capture;
+  readonly counter = new TrafficCounter();
+  readonly #failures = new Map<string, number>();
+
+  private constructor(settings: JobSettings, folder: JobFolder, authority: CertificateAuthority) {
+    this.capture = new Capture({
+      job: { id: folder.id, directory: folder.path },
+      authority,
+      dialler: dialler(settings),
+      trustedCAs: settings.trustedCAs.map(({ pem }) => pem),
+      bodies: { keep: settings.record.bodies, limit: settings.record.bodyLimit, quota: settings.record.bodyQuota },
+      onPluginFailure: (plugin, hook, error) => this.#tellFailure(plugin, hook, error),
+      warn: (error) => note(`mentu: ${error}`),
+    });
+  }
+
+  /** Loads the plugins and lets them tap; nothing listens yet. Throws the first mistake with its place. */
+  static async open(settings: JobSettings, folder: JobFolder, authority: CertificateAuthority, modules: PluginModules): Promise<CapturedJob> {
+    const job = new CapturedJob(settings, folder, authority);
+    const { hooks } = job.capture;
+    const host = {
+      hooks,
+      job: jobView(settings, folder.id, folder.path),
+      warn: (plugin: string, message: string) => note(`mentu: ${plugin}: ${visible(message)}`),
+    };
+    if (settings.networkMode === 'none') denyAll(pluginContext('network-mode', {}, host));
+    await setUpPlugins(await importPlugins(settings.plugins, modules, settings.cwd), host);
+    job.counter.tap(pluginContext('summary', {}, host));
+    return job;
+  }
+
+  /** Ends the capture and says what of its plugins' failures was not told. */
+  async close(): Promise<void> {
+    await this.capture.close();
+    for (const [where, times] of this.#failures) if (times > TOLD_FAILURES) note(`mentu: ${where} failed ${times} times in all`);
+  }
+
+  #tellFailure(plugin: string, hook: string, error: unknown): void {
+    const where = `${plugin} (${hook})`;
+    const times = (this.#failures.get(where) ?? 0) + 1;
+    this.#failures.set(where, times);
+    if (times <= TOLD_FAILURES) note(`mentu: ${where} failed, and the traffic goes on: ${visible(error instanceof Error ? error.message : String(error))}`);
+  }
+}
+
+/** `networkMode: none` with the interceptor: everything is recorded and nothing gets out. */
+function denyAll({ hooks }: ReturnType<typeof pluginContext>): void {
+  hooks.onConnect.tap('network-mode', () => ({ action: 'deny', rule: 'networkMode: none' }));
+}
+
+function dialler(settings: JobSettings): Dialler {
+  const { hosts, upstreamProxy, trustedCAs } = settings;
+  if (upstreamProxy === null) return new Dialler({ hosts });
+  const trusted = [...getCACertificates('default'), ...getCACertificates('system'), ...trustedCAs.map(({ pem }) => pem)];
+  return new Dialler({ hosts, proxy: new UpstreamProxy(upstreamProxy, trusted) });
+}

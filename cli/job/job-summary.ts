@@ -1,0 +1,155 @@
+/** What a job's traffic came to: counted as the records pass, written as `summary.json` and told at the end. */
+import type { CompletedFlow, FlowRecord, PluginContext } from '../../core/index.ts';
+import { visible } from '../output.ts';
+
+/** Hosts that are counted by name; the rest are counted together, so that memory stays bounded. */
+const MAX_HOSTS = 2000;
+const SHOWN_HOSTS = 8;
+
+export interface HostCount {
+  readonly host: string;
+  flows: number;
+  denied: number;
+  failed: number;
+  bytes_up: number;
+  bytes_down: number;
+}
+
+export interface Traffic {
+  flows: number;
+  hosts: HostCount[];
+  /** Flows to hosts beyond those that are named. */
+  other_hosts_flows: number;
+  bytes: { up: number; down: number };
+  status: Record<string, number>;
+  protocols: Record<string, number>;
+  outcomes: Record<FlowRecord['outcome'], number>;
+  denied: number;
+  would_deny: number;
+  /** Flows that failed or were broken off, by error code. */
+  errors: Record<string, number>;
+}
+
+/** Counts like a plugin: by a tap of the sink stage. */
+export class TrafficCounter {
+  readonly #traffic: Traffic = {
+    flows: 0,
+    hosts: [],
+    other_hosts_flows: 0,
+    bytes: { up: 0, down: 0 },
+    status: {},
+    protocols: {},
+    outcomes: { completed: 0, denied: 0, aborted: 0, failed: 0 },
+    denied: 0,
+    would_deny: 0,
+    errors: {},
+  };
+  readonly #hosts = new Map<string, HostCount>();
+
+  tap({ hooks }: Pick<PluginContext<unknown>, 'hooks'>): void {
+    hooks.onFlowComplete.sink.tap('summary', (flow) => this.#count(flow));
+  }
+
+  get traffic(): Traffic {
+    return { ...this.#traffic, hosts: [...this.#hosts.values()].sort((a, b) => b.flows - a.flows) };
+  }
+
+  #count({ record }: CompletedFlow): void {
+    const traffic = this.#traffic;
+    traffic.flows++;
+    traffic.bytes.up += record.bytes.up;
+    traffic.bytes.down += record.bytes.down;
+    traffic.outcomes[record.outcome]++;
+    if (record.outcome === 'denied') traffic.denied++;
+    else if (record.error) add(traffic.errors, record.error.code);
+    if (record.policy?.would_deny) traffic.would_deny++;
+    if (record.response) add(traffic.status, `${Math.floor(record.response.status / 100)}xx`);
+    add(traffic.protocols, record.http_version ? `http/${record.http_version}` : record.kind);
+    const host = this.#hostOf(record.server.name ?? record.tls_sni ?? record.server.address ?? '');
+    if (!host) {
+      traffic.other_hosts_flows++;
+      return;
+    }
+    host.flows++;
+    host.bytes_up += record.bytes.up;
+    host.bytes_down += record.bytes.down;
+    if (record.outcome === 'denied') host.denied++;
+    if (record.outcome === 'failed') host.failed++;
+  }
+
+  #hostOf(host: string): HostCount | null {
+    let count = this.#hosts.get(host);
+    if (!count && this.#hosts.size < MAX_HOSTS) this.#hosts.set(host, (count = { host, flows: 0, denied: 0, failed: 0, bytes_up: 0, bytes_down: 0 }));
+    return count ?? null;
+  }
+}
+
+export interface JobSummary extends Traffic {
+  readonly job_id: string;
+  readonly directory: string;
+  readonly preset: string;
+  readonly engine: string | null;
+  readonly boundary: string | null;
+  readonly command: readonly string[];
+  readonly exit_code: number | null;
+  readonly started_at: string;
+  /** Milliseconds. */
+  readonly duration_ms: number;
+  /** Milliseconds of each part of the guest's start. */
+  readonly boot_ms: Readonly<Record<string, number>>;
+  /** Packets of the guest that were neither TCP nor DNS. */
+  readonly dropped_packets: { readonly udp: number; readonly other: number } | null;
+  /** `flows.jsonl`, relative to the working directory; null where nothing was captured. */
+  readonly record: string | null;
+}
+
+/** The summary for a person, a few lines. */
+export function summaryText(summary: JobSummary): string {
+  const { traffic, lines } = { traffic: summary, lines: [] as string[] };
+  const row = (name: string, text: string): void => void lines.push(`  ${name.padEnd(10)} ${text}`);
+  const ended = summary.exit_code === null ? '' : `, exit code ${summary.exit_code}`;
+  lines.push(
+    `mentu: ${count(traffic.flows, 'flow')} to ${count(traffic.hosts.length, 'host')}, ${traffic.denied} denied, ${traffic.outcomes.failed} failed, ${traffic.outcomes.aborted} aborted, in ${(summary.duration_ms / 1000).toFixed(2)} s${ended}`,
+  );
+  if (traffic.hosts.length > 0) {
+    const shown = traffic.hosts.slice(0, SHOWN_HOSTS).map(({ host, flows, denied }) => `${visible(host)} ${flows}${denied > 0 ? ` (${denied} denied)` : ''}`);
+    row('hosts', shown.join(', ') + (traffic.hosts.length > SHOWN_HOSTS ? `, and ${traffic.hosts.length - SHOWN_HOSTS} more` : ''));
+  }
+  row('bytes', `up ${bytes(traffic.bytes.up)}, down ${bytes(traffic.bytes.down)}`);
+  for (const [name, counts] of [['status', traffic.status], ['protocols', traffic.protocols], ['errors', traffic.errors]] as const) {
+    const entries = Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (entries.length > 0) row(name, entries.map(([key, value]) => `${key} ${value}`).join(', '));
+  }
+  if (traffic.would_deny > 0) row('audit', `${count(traffic.would_deny, 'flow')} would have been denied`);
+  const dropped = summary.dropped_packets;
+  if (dropped && dropped.udp + dropped.other > 0) row('dropped', `udp ${count(dropped.udp, 'packet')}, other ${count(dropped.other, 'packet')}`);
+  if (summary.record !== null) row('record', summary.record);
+  return lines.join('\n') + '\n';
+}
+
+/** One line while the job runs. */
+export function statusText(traffic: Traffic, seconds: number): string {
+  const denied = traffic.denied > 0 ? `, ${traffic.denied} denied` : '';
+  const failed = traffic.outcomes.failed > 0 ? `, ${traffic.outcomes.failed} failed` : '';
+  return `mentu: ${count(traffic.flows, 'flow')} to ${count(traffic.hosts.length, 'host')}${denied}${failed}, up ${bytes(traffic.bytes.up)}, down ${bytes(traffic.bytes.down)}, ${seconds.toFixed(0)} s`;
+}
+
+function add(counts: Record<string, number>, key: string): void {
+  counts[key] = (counts[key] ?? 0) + 1;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+function bytes(number: number): string {
+  if (number < 1024) return `${number} B`;
+  const units = ['KiB', 'MiB', 'GiB', 'TiB'];
+  let value = number;
+  let unit = -1;
+  do {
+    value /= 1024;
+    unit++;
+  } while (value >= 1024 && unit < units.length - 1);
+  return `${value.toFixed(1)} ${units[unit]}`;
+}
