@@ -1,6 +1,5 @@
 /** The beginning of a plugin: its module, a test that passes, and a preset that loads it. */
 import { existsSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { MentuError } from '../../core/index.ts';
@@ -35,11 +34,11 @@ export function scaffoldPlugin(name: string, parent: string): Scaffold {
   return { folder, files: Object.keys(texts).filter((file) => !file.startsWith('node_modules/')) };
 }
 
+/** True where an import from the folder finds the package. Its own name, which a folder inside the package could use, is no installation. */
 function isInstalled(folder: string): boolean {
-  try {
-    return existsSync(createRequire(join(folder, 'index.ts')).resolve('mentu-interceptor'));
-  } catch {
-    return false;
+  for (let at = folder; ; at = dirname(at)) {
+    if (existsSync(join(at, 'node_modules', 'mentu-interceptor', 'package.json'))) return true;
+    if (at === dirname(at)) return false;
   }
 }
 

@@ -49,6 +49,12 @@ test('nothing is overwritten, and no bad name is taken', (t) => {
   assert.ok(!existsSync(workspace.path('core')));
 });
 
+test('a plugin made inside a package of that very name passes its test too', (t) => {
+  const workspace = new Workspace(t, { 'package.json': '{"name": "mentu-interceptor", "exports": "./i.js"}', 'i.js': '' });
+  const { status, stdout } = runTests(scaffoldPlugin('inner', workspace.folder).folder);
+  assert.equal(status, 0, stdout);
+});
+
 test('where mentu-interceptor is installed, the plugin uses that', (t) => {
   const workspace = new Workspace(t, { 'node_modules/mentu-interceptor/package.json': '{"name": "mentu-interceptor", "main": "i.js"}', 'node_modules/mentu-interceptor/i.js': '' });
   const { folder } = scaffoldPlugin('mine', workspace.folder);
