@@ -110,5 +110,5 @@ function decode(text: string): string {
 }
 
 function withoutCredentials(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, '//');
+  return url.replace(/^([a-z0-9]+:\/\/)?.*@/i, '$1');
 }

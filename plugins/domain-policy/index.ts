@@ -32,7 +32,7 @@ export default defineCapturePlugin({
     additionalProperties: false,
   },
   setup({ options, job, hooks, annotate, warn }) {
-    const mode = options.mode ?? 'standard';
+    const { mode } = options;
     const lists = new DomainLists(job.lists);
     const judge = new Judge(lists);
     const passthrough = new HostPatternList(job.passthrough);
