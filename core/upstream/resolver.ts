@@ -1,4 +1,7 @@
-/** Names to addresses by the host's own resolver (getaddrinfo), with a short memory and one look-up at a time for each name. */
+/**
+ * Names to addresses as any program of the host finds them (getaddrinfo, with its hosts file and search domains),
+ * with a short memory and one look-up at a time for each name.
+ */
 import { lookup as systemLookup } from 'node:dns';
 import { MentuError } from '../errors.ts';
 
