@@ -38,7 +38,7 @@ export class CallError extends Error {
   }
 }
 
-type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'dup2' | 'fcntl', Call>>;
+type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'fcntl', Call>>;
 
 export class LibC {
   readonly #calls: Calls;
@@ -64,7 +64,6 @@ export class LibC {
         bind: call('int bind(int fd, void *address, uint length)'),
         pipe2: call('int pipe2(void *fds, int flags)'),
         ioctl: call('int ioctl(int fd, unsigned long request, void *argument)'),
-        dup2: call('int dup2(int from, int to)'),
         fcntl: call('int fcntl(int fd, int command, long argument)'),
       },
       () => koffi.errno(),
@@ -137,9 +136,5 @@ export class LibC {
       const fd = Number(name);
       if (fd > 2) this.#calls.fcntl(fd, F_SETFD, FD_CLOEXEC); // the folder's own descriptor is gone by now
     }
-  }
-
-  duplicate(from: number, to: number): void {
-    this.#check('dup2', this.#calls.dup2(from, to));
   }
 }

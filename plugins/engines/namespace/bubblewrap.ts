@@ -5,6 +5,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LibC } from '../libc.ts';
+import { GUEST_STDIO } from '../plane/message.ts';
 import type { HelperExit } from '../plane/message.ts';
 import { HOSTNAME } from './etc.ts';
 import { bytes } from './paths.ts';
@@ -43,7 +44,7 @@ export class Bubblewrap {
     // A session of its own, with the terminal as its controlling one; `setsid` ends as the shell would: 126, 127.
     const session = [plan.tools.setsid, ...(plan.terminal ? ['--ctty'] : []), '--', ...plan.command];
     this.#child = spawn(plan.tools.bwrap, [...fixed, '--', ...session], {
-      stdio: [0, 1, 2, options, filter, this.#block.read, 'pipe'],
+      stdio: [...GUEST_STDIO, options, filter, this.#block.read, 'pipe'],
       env: {},
       cwd: '/',
     });

@@ -1,7 +1,8 @@
 /** The helper process of the namespace engine: builds the plane, lays the guest's root, starts bubblewrap in it. */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { LibC } from '../libc.ts';
 import type { PlaneDrops } from '../engine.ts';
+import { GUEST_STDIO } from '../plane/message.ts';
 import type { HelperOptions } from '../plane/message.ts';
 import { PlaneNetwork } from '../plane/network.ts';
 import { HelperPort, helperOptions } from '../plane/port.ts';
@@ -53,7 +54,8 @@ class Launcher implements HelperService<GuestPlan> {
     if (this.#closing) throw new Error('the host has ended');
     libc.closeOnExec();
     this.#guest = network === null ? launch() : network.inGuest(launch);
-    releaseStdio(libc);
+    // The guest has its own copies; ours would keep a terminal or a pipe open after its end.
+    for (const fd of GUEST_STDIO) closeSync(fd);
     void this.#guest.exited.then((exit) => this.#port.sendExit(exit));
     return this.#boot;
   }
@@ -78,13 +80,6 @@ class Launcher implements HelperService<GuestPlan> {
     this.#closing = true;
     await this.#guest?.close();
   }
-}
-
-/** The guest has its own copies; ours would keep a terminal or a pipe open after its end. */
-function releaseStdio(libc: LibC): void {
-  const nothing = openSync('/dev/null', 'r+');
-  for (const fd of [0, 1, 2]) libc.duplicate(nothing, fd);
-  closeSync(nothing);
 }
 
 const port = new HelperPort<GuestPlan>();

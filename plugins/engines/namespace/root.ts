@@ -5,7 +5,6 @@ import { trustFiles } from '../trust/stores.ts';
 import { ETC_FILES, ownFiles, shownFolders } from './etc.ts';
 import { below, bytes } from './paths.ts';
 import type { BytePath, GuestPlan, PlannedMount } from './plan.ts';
-import { walkShare } from './shares.ts';
 import type { LayerFile, Stage } from './stage.ts';
 import { write } from './stage.ts';
 
@@ -66,6 +65,7 @@ async function systemFolders(stage: Stage, plan: GuestPlan, trusted: (folder: st
     const { path, sealed } = stage.layered(folder, [...trusted(folder), ...points.filter((point) => !existsSync(join(folder, point.path)))]);
     options.push('--ro-bind', path, folder);
     if (!sealed && !plan.without.includes('sockets')) {
+      const { walkShare } = await import('./shares.ts'); // rarely needed, and slow to load
       const { sockets } = await walkShare(folder, []);
       options.push(...sockets.flatMap((socket) => ['--ro-bind', stage.closedFile, `${folder}/${socket}`]));
     }

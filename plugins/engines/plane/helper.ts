@@ -17,12 +17,14 @@ import type { HelperExit, HelperMessage, HelperOptions, HelperReplies, HelperReq
 const REPLY_LIMIT_MS = 30_000;
 /** A helper that has not ended by itself after this is killed, and its guest with it. */
 const END_LIMIT_MS = 5_000;
+/** What is kept of a helper's last words. */
+const WORDS_LIMIT = 4096;
 
 export interface HelperSpawn {
   /** The engine's helper script, `.ts` in a checkout and `.js` in a package. */
   readonly entry: URL;
   readonly options: HelperOptions;
-  /** Descriptors of this process that the guest gets as 0, 1 and 2. */
+  /** Descriptors of this process that the guest gets as 0, 1 and 2; the helper has them as GUEST_STDIO. */
   readonly stdio: readonly [number, number, number];
 }
 
@@ -59,14 +61,18 @@ export class PlaneHelper<Start> {
     const file = fileURLToPath(entry);
     const namespaces = ['--user', '--map-root-user', '--mount', ...(options.network === 'host' ? [] : ['--net'])];
     this.#child = spawn(options.tools.unshare, [...namespaces, process.execPath, '--no-warnings', file, JSON.stringify(options)], {
-      stdio: [...stdio, 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...stdio],
       env: helperEnvironment(file),
       cwd: '/',
       detached: true, // a terminal's Ctrl-C is the host's to forward
     });
+    let words = '';
+    this.#child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      words = (words + chunk).slice(-WORDS_LIMIT);
+    });
     this.#child.on('message', (message, handle) => this.#receive(message as HelperMessage, handle as Server | Socket | undefined));
     this.#child.on('error', (error) => this.#lost(error.message, ended.resolve));
-    this.#child.on('exit', (code, signal) => this.#lost(`ended with ${signal ?? `code ${code}`}`, ended.resolve));
+    this.#child.on('exit', (code, signal) => this.#lost(words.trim() || `it ended with ${signal ?? `code ${code}`}`, ended.resolve));
   }
 
   request<Name extends keyof HelperReplies>(request: Name, extra: object = {}): Promise<HelperReplies[Name]> {

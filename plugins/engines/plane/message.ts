@@ -2,6 +2,9 @@
 import type { PlaneDrops } from '../engine.ts';
 import type { Tools } from '../tools.ts';
 
+/** Where the helper finds the guest's stdin, stdout and stderr. Its own are not the guest's: Node may touch them. */
+export const GUEST_STDIO = [4, 5, 6] as const;
+
 /** Given to the helper on its command line, so that its network can be built before the first message arrives. */
 export interface HelperOptions {
   readonly tools: Tools;
