@@ -1,6 +1,6 @@
 /** TLS to the upstream: verified, in the likeness of the client's hello, sessions resumed. */
 import type { Socket } from 'node:net';
-import { connect, createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect, createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls';
 import { isIP } from 'node:net';
 import { MentuError } from '../errors.ts';
 import type { ClientHello } from '../flow.ts';
@@ -57,6 +57,7 @@ export class UpstreamTls {
         host: target.host,
         ...(target.serverName !== null && !isIP(target.serverName) ? { servername: target.serverName } : {}),
         secureContext: context,
+        checkServerIdentity: (_name, certificate) => checkServerIdentity(target.host, certificate),
         ...(target.alpn.length > 0 ? { ALPNProtocols: [...target.alpn] } : {}),
         ...(session ? { session: session.ticket } : {}),
       });

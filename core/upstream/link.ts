@@ -7,6 +7,7 @@ import { MentuError } from '../errors.ts';
 import type { ClientHello } from '../flow.ts';
 import { Http1Client } from '../http1/client.ts';
 import { Http2Client } from '../http2/client.ts';
+import { canonicalHost } from '../names/host.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
 import type { UpstreamRecord } from '../record.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
@@ -150,7 +151,7 @@ export class UpstreamLink {
   async #secure(dialled: DialledSocket): Promise<Standing> {
     const { tls: wanted, host, port } = this.target;
     const start = performance.now();
-    const secured = wanted ? await this.#tls.handshake(dialled.socket, { host: wanted.serverName ?? host, serverName: wanted.serverName, port, hello: wanted.hello, alpn: wanted.alpn }) : null;
+    const secured = wanted ? await this.#tls.handshake(dialled.socket, { host: identity(wanted.serverName, host), serverName: wanted.serverName, port, hello: wanted.hello, alpn: wanted.alpn }) : null;
     const alpn = secured?.record.alpn ?? null;
     const isHttp2 = alpn === 'h2' || this.target.http2;
     const facts: LinkFacts = {
@@ -176,6 +177,11 @@ export class UpstreamLink {
   freed(): void {
     if (this.#waiting.length > 0) this.#serveWaiting();
   }
+}
+
+/** The name that the certificate must be valid for: what the client asks for, where that is a name at all. */
+function identity(serverName: string | null, host: string): string {
+  return (serverName && canonicalHost(serverName)) ?? host;
 }
 
 export function asMentuError(error: unknown, host: string): MentuError {
