@@ -81,7 +81,7 @@ export class BodyStore {
   /** Gives the finished file its name. Calls back with `bodies/<sha256>`, or null where the body could not be kept. */
   commit(spool: Spool, sha256: string, done: (file: string | null) => void): void {
     this.#spools.delete(spool);
-    this.#track(
+    void this.#track(
       new Promise<string | null>((resolve) => {
         spool.end((failure) => {
           if (failure !== null) {
@@ -103,10 +103,10 @@ export class BodyStore {
   }
 
   /** Removes a file under way; one that has been committed is not touched. */
-  discard(spool: Spool): void {
+  async discard(spool: Spool): Promise<void> {
     if (!this.#spools.delete(spool)) return;
     spool.abort();
-    this.#track(new Promise<void>((resolve) => spool.end(() => resolve())).then(() => void (this.#used -= spool.size)));
+    await this.#track(new Promise<void>((resolve) => spool.end(() => resolve())).then(() => void (this.#used -= spool.size)));
   }
 
   /**
@@ -123,7 +123,7 @@ export class BodyStore {
         const step = await output.next();
         if (step.done) {
           if (step.value !== 'unchanged') break;
-          this.discard(spool);
+          await this.discard(spool);
           return null;
         }
         const chunk = Buffer.from(step.value.buffer, step.value.byteOffset, step.value.byteLength);
@@ -138,7 +138,7 @@ export class BodyStore {
       await this.release(file);
       return { file: name, sha256, size };
     } catch (error) {
-      this.discard(spool);
+      await this.discard(spool);
       await this.release(file);
       throw error;
     } finally {
@@ -172,7 +172,7 @@ export class BodyStore {
   /** Drops what is under way and waits until no file operation is left. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const spool of this.#spools) this.discard(spool);
+    for (const spool of this.#spools) void this.discard(spool);
     await Promise.all(this.#settling);
     await this.#turn;
   }
@@ -198,9 +198,10 @@ export class BodyStore {
     return result;
   }
 
-  #track(step: Promise<void>): void {
+  #track(step: Promise<void>): Promise<void> {
     const settled = step.finally(() => this.#settling.delete(settled));
     this.#settling.add(settled);
+    return settled;
   }
 
   #begin(account: SpoolAccount): Spool {

@@ -45,7 +45,7 @@ const CREDENTIALS = String.raw`(?<=\bbearer\s{1,4})[\w.~+/-]{16,}=*|(?<=\bbasic\
 const USERINFO = String.raw`(?<=[a-z0-9+.-]:(?:\\?/){2})[^\s/?#"'<>\\]{1,512}(?=@)`;
 
 /** Where a user's pattern takes longer than this for one text, the text is not shown at all. Milliseconds. */
-const PATTERN_TIME = 2000;
+const PATTERN_TIME = 1000;
 
 export function tokenShapes(): Finder[] {
   return [
