@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { defineCapturePlugin } from '../../core/index.ts';
 import { storeFile } from './location.ts';
-import { signalsOf } from './projection.ts';
 import { SignalQueue } from './queue.ts';
 
 export default defineCapturePlugin({
@@ -13,7 +12,7 @@ export default defineCapturePlugin({
     let flows = 0;
     hooks.onFlowComplete.sink.tap('cir-sink', (flow) => {
       flows++;
-      for (const signal of signalsOf(flow.record)) queue.add(signal);
+      queue.add(flow);
     });
     hooks.onClose.tapPromise('cir-sink', () => queue.close(join(job.directory, 'flows.jsonl'), flows));
   },

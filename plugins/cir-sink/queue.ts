@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { CompletedFlow } from '../../core/index.ts';
 import { pushColumns, type Answer, type Columns, type Order } from './messages.ts';
-import type { PackedSignal } from './signal.ts';
+import { signalsOf } from './projection.ts';
 
 export interface QueueOptions {
   /** Of the store. */
@@ -17,6 +18,8 @@ export interface QueueOptions {
 const BATCH_SIZE = 512 * 1024;
 const BATCH_AGE = 250;
 const DEFAULT_BUDGET = 32 * 1024 * 1024;
+/** Characters of a line that is cheaper to read again in the thread than to take apart here. */
+const SHORT_LINE = 16 * 1024;
 /** Bytes of the columns that are about the same in each signal. */
 const FIXED_SIZE = 200;
 /** Milliseconds that closing may take: a lock held by others, then the catching up. */
@@ -26,17 +29,20 @@ const MAX_STARTS = 3;
 type Closed = Extract<Answer, { kind: 'closed' }>;
 
 interface Batch {
+  readonly lines: string[];
   readonly columns: Columns;
   signals: number;
   bytes: number;
 }
+
+const emptyBatch = (): Batch => ({ lines: [], columns: [], signals: 0, bytes: 0 });
 
 export class SignalQueue {
   readonly #options: QueueOptions;
   readonly #budget: number;
   #worker: Worker | undefined;
   #starts = 0;
-  #batch: Batch = { columns: [], signals: 0, bytes: 0 };
+  #batch: Batch = emptyBatch();
   #timer: NodeJS.Timeout | undefined;
   /** Sent and not answered, oldest first. */
   readonly #sent: Batch[] = [];
@@ -55,19 +61,33 @@ export class SignalQueue {
     return this.#leftOut;
   }
 
-  add(signal: PackedSignal): void {
-    const bytes = signal.data.length + signal.body.length + FIXED_SIZE;
-    if (this.#waitingBytes + bytes > this.#budget) {
-      this.#leftOut++;
-      return;
+  /**
+   * Takes a flow. A short record crosses as its line, which is made already, and becomes signals in the thread;
+   * a long one, with bodies, crosses as its signals.
+   */
+  add(flow: Pick<CompletedFlow, 'record' | 'line'>): void {
+    const { line, record } = flow;
+    if (line.length <= SHORT_LINE) {
+      if (this.#book(line.length, record.violation === null ? 1 : 2)) this.#batch.lines.push(line);
+    } else {
+      for (const signal of signalsOf(record)) {
+        if (this.#book(signal.data.length + signal.body.length + FIXED_SIZE, 1)) pushColumns(this.#batch.columns, signal);
+      }
     }
-    const batch = this.#batch;
-    pushColumns(batch.columns, signal);
-    batch.signals++;
-    batch.bytes += bytes;
+    if (this.#batch.bytes >= BATCH_SIZE) this.#send();
+    else if (this.#batch.signals > 0) this.#timer ??= setTimeout(() => this.#send(), BATCH_AGE).unref();
+  }
+
+  /** False where there is no room. */
+  #book(bytes: number, signals: number): boolean {
+    if (this.#waitingBytes + bytes > this.#budget) {
+      this.#leftOut += signals;
+      return false;
+    }
+    this.#batch.signals += signals;
+    this.#batch.bytes += bytes;
     this.#waitingBytes += bytes;
-    if (batch.bytes >= BATCH_SIZE) this.#send();
-    else this.#timer ??= setTimeout(() => this.#send(), BATCH_AGE).unref();
+    return true;
   }
 
   /**
@@ -100,12 +120,13 @@ export class SignalQueue {
     this.#timer = undefined;
     const batch = this.#batch;
     if (batch.signals === 0) return;
-    this.#batch = { columns: [], signals: 0, bytes: 0 };
+    this.#batch = emptyBatch();
     this.#sent.push(batch);
     const worker = this.#started();
     if (worker === undefined) this.#settle('the thread that writes them does not start');
-    else worker.postMessage({ kind: 'append', columns: batch.columns } satisfies Order);
+    else worker.postMessage({ kind: 'append', lines: batch.lines, columns: batch.columns } satisfies Order);
     // What the thread has is its own copy.
+    batch.lines.length = 0;
     batch.columns.length = 0;
   }
 

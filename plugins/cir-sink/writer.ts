@@ -24,7 +24,7 @@ class Writer {
 
   async #obey(order: Order): Promise<void> {
     if (order.kind === 'append') {
-      const error = await attempt(async () => void (await (await this.#opened()).append(signalsIn(order.columns))));
+      const error = await attempt(async () => void (await (await this.#opened()).append(signalsIn(order.lines, order.columns))));
       this.#failed ||= error !== null;
       return this.#answer({ kind: 'appended', error });
     }

@@ -3,15 +3,14 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { storeFile } from '../../../plugins/cir-sink/location.ts';
-import { signalsOf } from '../../../plugins/cir-sink/projection.ts';
 import { SignalQueue } from '../../../plugins/cir-sink/queue.ts';
-import { flowSample } from '../../plugins/cir-sink/flow-sample.ts';
+import { asCompleted, flowSample } from '../../plugins/cir-sink/flow-sample.ts';
 
 const queue = new SignalQueue({ file: storeFile(), warn: console.error });
 for (let number = 0; ; number++) {
   const record = flowSample(number, {}, 'job_killed');
   appendFileSync(join(process.argv[2]!, 'flows.jsonl'), `${JSON.stringify(record)}\n`);
-  for (const signal of signalsOf(record)) queue.add(signal);
+  queue.add(asCompleted(record));
   if (number % 50 === 0) await sleep(1);
   if (number === 5000) process.send?.('running');
 }

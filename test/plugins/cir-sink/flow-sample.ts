@@ -46,3 +46,6 @@ export function deniedSample(number: number, job?: string): FlowRecord {
 }
 
 export const asLines = (records: readonly FlowRecord[]): string => records.map((record) => `${JSON.stringify(record)}\n`).join('');
+
+/** A record as a sink meets it. */
+export const asCompleted = (record: FlowRecord): { record: FlowRecord; line: string } => ({ record, line: JSON.stringify(record) });

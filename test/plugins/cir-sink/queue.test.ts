@@ -7,7 +7,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { signalsOf } from '../../../plugins/cir-sink/projection.ts';
 import { SignalQueue } from '../../../plugins/cir-sink/queue.ts';
-import { asLines, deniedSample, flowSample } from './flow-sample.ts';
+import type { Signal } from '../../../plugins/cir-sink/signal.ts';
+import { openSqliteStore } from '../../../plugins/cir-sink/sqlite/sqlite-store.ts';
+import { asCompleted, asLines, deniedSample, flowSample } from './flow-sample.ts';
 
 let folder: string;
 let count = 0;
@@ -40,7 +42,7 @@ function stored(file: string): number {
 }
 
 const add = (queue: SignalQueue, from: number, to: number): void => {
-  for (let i = from; i < to; i++) for (const signal of signalsOf(flowSample(i))) queue.add(signal);
+  for (let i = from; i < to; i++) queue.add(asCompleted(flowSample(i)));
 };
 
 test('without a signal neither store nor thread is made', async () => {
@@ -73,12 +75,27 @@ function storedOrNone(file: string): number {
   }
 }
 
+test('a record gives the same signals whether it is short or long', async () => {
+  const { file, flowsFile, queue } = place();
+  const signals = queue();
+  const short = deniedSample(1);
+  const long = { ...deniedSample(2), request: { ...short.request!, body: 'x'.repeat(100_000), body_encoding: 'utf8' as const } };
+  for (const record of [short, long]) signals.add(asCompleted(record));
+  await signals.close(flowsFile, 2);
+  const store = await openSqliteStore(file);
+  const found: Signal[] = [];
+  for await (const signal of store.query({ order: 'oldest' })) found.push(signal);
+  await store.close();
+  const wanted = [short, long].flatMap(signalsOf).map(({ tags, data, job: _job, ...plain }) => ({ ...plain, tags: JSON.parse(tags), data: JSON.parse(data) }));
+  assert.deepEqual(found, wanted);
+});
+
 test('beyond its budget it holds a count alone, and fills in from the record at close', async () => {
   const { file, flowsFile, queue, warnings } = place();
   const records = [...Array.from({ length: 2000 }, (_, i) => flowSample(i)), deniedSample(2000)];
   writeFileSync(flowsFile, asLines(records));
   const signals = queue(100_000);
-  for (const record of records) for (const signal of signalsOf(record)) signals.add(signal);
+  for (const record of records) signals.add(asCompleted(record));
   assert.ok(signals.leftOut > 1500, String(signals.leftOut));
   await signals.close(flowsFile, records.length);
   assert.deepEqual([stored(file), signals.leftOut, warnings], [2002, 0, []]);
@@ -90,7 +107,7 @@ test('tells which command completes the store where the record is not whole or n
     const records = Array.from({ length: 2000 }, (_, i) => flowSample(i));
     if (lines !== null) writeFileSync(flowsFile, asLines(records.slice(0, lines)));
     const signals = queue(100_000);
-    for (const record of records) for (const signal of signalsOf(record)) signals.add(signal);
+    for (const record of records) signals.add(asCompleted(record));
     const leftOut = signals.leftOut;
     await signals.close(flowsFile, records.length);
     assert.equal(warnings.length, 1);
@@ -121,14 +138,14 @@ test('a store that is mended while the job runs gets everything at close', async
   const records = Array.from({ length: 500 }, (_, i) => flowSample(i));
   writeFileSync(flowsFile, asLines(records));
   const signals = queue();
-  for (const record of records.slice(0, 300)) for (const signal of signalsOf(record)) signals.add(signal);
+  for (const record of records.slice(0, 300)) signals.add(asCompleted(record));
   const start = Date.now();
   while (warnings.length === 0) {
     assert.ok(Date.now() - start < 5000, 'no warning in 5 s');
     await sleep(20);
   }
   rmSync(file);
-  for (const record of records.slice(300)) for (const signal of signalsOf(record)) signals.add(signal);
+  for (const record of records.slice(300)) signals.add(asCompleted(record));
   await signals.close(flowsFile, 500);
   assert.deepEqual([stored(file), signals.leftOut, warnings.length], [500, 0, 1]);
 });
