@@ -1,5 +1,7 @@
 import { test } from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { matchesFilter } from '../../../core/filter/evaluator.ts';
 import { FLOW_FIELD_NAMES, flowFields } from '../../../core/filter/flow-fields.ts';
 import { parseFilter } from '../../../core/filter/parser.ts';
@@ -57,4 +59,9 @@ test('plain annotations are fields of their own, and never take the name of anot
 
 test('the list of names is that of the fields', () => {
   assert.deepEqual([...FLOW_FIELD_NAMES], Object.keys(flowFields(record())));
+});
+
+test('the documentation names every field', () => {
+  const documented = readFileSync(join(import.meta.dirname, '../../../docs/cir.md'), 'utf8');
+  for (const name of FLOW_FIELD_NAMES) assert.ok(documented.includes(`\`${name}\``) || documented.includes(`\`${name}.`), name);
 });
