@@ -1,4 +1,4 @@
-import { MASK, type Finder } from './mask.ts';
+import { MASK, where, type Finder } from './mask.ts';
 import type { SecretNames } from './secret-names.ts';
 
 /** `"name":` in JSON, or `\"name\":` in JSON that is a string of JSON, to any of the depths that occur. */
@@ -13,7 +13,7 @@ const GLIMPSE = 500;
  * array) is replaced by a string, so that what was valid JSON stays so. `true`, `false` and `null` stay.
  */
 export function jsonFields(names: SecretNames): Finder {
-  return (text, from) => {
+  return where('"', (text, from) => {
     NAME.lastIndex = from;
     for (let match = NAME.exec(text); match !== null; match = NAME.exec(text)) {
       const [, escape, name] = match as unknown as [string, string, string];
@@ -29,7 +29,7 @@ export function jsonFields(names: SecretNames): Finder {
       return { begin: match.index, start, end, mask: quote + MASK + quote };
     }
     return null;
-  };
+  });
 }
 
 function glimpse(text: string, at: number, escapes: number): string {

@@ -1,5 +1,5 @@
 /** Finders of secrets by their names: in forms and addresses, in XML, in multipart forms and in plain text. */
-import { MASK, type Finder } from './mask.ts';
+import { MASK, where, type Finder } from './mask.ts';
 import type { SecretNames } from './secret-names.ts';
 
 /** So much of a value tells whether it looks like a secret. Characters. */
@@ -7,7 +7,7 @@ const GLIMPSE = 500;
 
 /** `name=value` in a query, a fragment or a form that stands in other text. */
 export function queryFields(names: SecretNames): Finder {
-  return named(names, /(?<=^|[&?;#])([^&=?#;\s"'<>\\]{1,128})=/g, /([^&#\s"<>\\]+)/y);
+  return where('=', named(names, /(?<=^|[&?;#])([^&=?#;\s"'<>\\]{1,128})=/g, /([^&#\s"<>\\]+)/y));
 }
 
 /** `name=value` in a body that is a form (`application/x-www-form-urlencoded`). */
@@ -26,7 +26,7 @@ export function assignments(names: SecretNames): Finder {
 
 /** `<name>value</name>`, with or without a prefix, attributes and CDATA. */
 export function xmlElements(names: SecretNames): Finder {
-  return named(names, /<(?:[A-Za-z_][\w.-]{0,63}:)?([A-Za-z_][\w.-]{0,63})(?:\s[^<>]{0,500})?>/g, /\s{0,100}(?:<!\[CDATA\[)?([^<\s][^<]*)/y);
+  return where('<', named(names, /<(?:[A-Za-z_][\w.-]{0,63}:)?([A-Za-z_][\w.-]{0,63})(?:\s[^<>]{0,500})?>/g, /\s{0,100}(?:<!\[CDATA\[)?([^<\s][^<]*)/y));
 }
 
 /** Parts of `multipart/form-data` (RFC 7578), told by the name in their Content-Disposition. */

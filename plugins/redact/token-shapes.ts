@@ -1,6 +1,6 @@
 /** Secrets that are known by their shape, wherever they stand. */
 import { MentuError } from '../../core/index.ts';
-import { MASK, type Finder } from './mask.ts';
+import { MASK, where, type Finder } from './mask.ts';
 
 /**
  * Each shape begins where no letter, digit, dash or underscore comes before it, so that a long run of such
@@ -37,10 +37,13 @@ const SHAPES = [
   String.raw`do[por]_v1_[a-f0-9]{40,}`,
 ];
 
+/** None of the shapes is shorter. Characters. */
+const SHORTEST = 8;
+
 /** Private keys in PEM, also with its line ends written as \n; an END that is missing is not waited for. */
 const PRIVATE_KEY = String.raw`-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----(?:(?!-----)[A-Za-z0-9+/=\s\\:,.-])*(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?`;
 /** Credentials after their scheme (RFC 9110, section 11.4). */
-const CREDENTIALS = String.raw`(?<=\bbearer\s{1,4})[\w.~+/-]{16,}=*|(?<=\bbasic\s{1,4})[A-Za-z0-9+/]{12,}=*`;
+const CREDENTIALS = String.raw`(?<=\bbearer {1,4})[\w.~+/-]{16,}=*|(?<=\bbasic {1,4})[A-Za-z0-9+/]{12,}=*`;
 /** User and password in an address (RFC 3986, section 3.2.1). */
 const USERINFO = String.raw`(?<=[a-z0-9+.-]:(?:\\?/){2})[^\s/?#"'<>\\]{1,512}(?=@)`;
 
@@ -50,13 +53,14 @@ const PATTERN_TIME = 1000;
 export function tokenShapes(): Finder[] {
   return [
     matches(new RegExp(`(?<![\\w-])(?:${SHAPES.join('|')})|${PRIVATE_KEY}`, 'g')),
-    matches(new RegExp(CREDENTIALS, 'gi')),
-    matches(new RegExp(USERINFO, 'gi')),
+    where(' ', matches(new RegExp(CREDENTIALS, 'gi'))),
+    where('@', matches(new RegExp(USERINFO, 'gi'))),
   ];
 }
 
 function matches(expression: RegExp): Finder {
   return (text, from) => {
+    if (text.length < SHORTEST) return null;
     expression.lastIndex = from;
     for (let match = expression.exec(text); match !== null; match = expression.exec(text)) {
       if (match[0] === MASK) continue;
