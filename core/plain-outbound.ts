@@ -1,5 +1,6 @@
 /** Outbound network for a guest without interception: TCP relayed byte for byte, through the same dialler and its guard. */
 import type { Socket } from 'node:net';
+import { SyntheticPool } from './dns/pool.ts';
 import type { Destination } from './flow.ts';
 import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
 import { splice } from './relay/splice.ts';
@@ -13,7 +14,7 @@ export class PlainOutbound {
 
   constructor(listeners: GuestListeners, dialler: Dialler) {
     this.#dialler = dialler;
-    this.#network = new GuestNetwork(listeners, { dialler, pool: null, judge: async () => 'allow', accept: (socket, destination) => void this.#relay(socket, destination) });
+    this.#network = new GuestNetwork(listeners, { dialler, pool: new SyntheticPool(), judge: async () => 'allow', accept: (socket, destination) => void this.#relay(socket, destination) });
   }
 
   close(): void {
@@ -22,14 +23,14 @@ export class PlainOutbound {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #relay(socket: Socket, { address, port }: Destination): Promise<void> {
+  async #relay(socket: Socket, { name, address, port }: Destination): Promise<void> {
     this.#sockets.add(socket);
     socket.on('error', () => {});
     socket.once('close', () => this.#sockets.delete(socket));
     try {
-      const { socket: upstream } = await this.#dialler.dial({ host: address ?? '', port, signal: this.#abort.signal, allowHalfOpen: true });
+      const { socket: upstream } = await this.#dialler.dial({ host: name ?? address ?? '', port, signal: this.#abort.signal, allowHalfOpen: true });
       this.#sockets.add(upstream);
-      splice(socket, upstream, { up: 0, down: 0 }, () => this.#sockets.delete(upstream));
+      splice(socket, upstream, name ?? address ?? '', { up: 0, down: 0 }, () => this.#sockets.delete(upstream));
     } catch {
       // The guest sees what it would see of a server that is not there.
       socket.resetAndDestroy();

@@ -4,11 +4,10 @@
  */
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
-import type { Headers } from '../headers.ts';
-import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../relay/exchange.ts';
+import type { ClientExchange, ResponseHead } from '../relay/exchange.ts';
 import { bodyReader, type BodyHandler, type BodyReader } from './body.ts';
-import { Http1SyntaxError, MAX_HEAD_BYTES, NO_BODY, isPersistent, parseRequestHead, requestFraming, writeHead, type Framing, type RequestLine } from './head.ts';
-import { MessageWriter } from './writer.ts';
+import { Http1Exchange } from './exchange.ts';
+import { Http1SyntaxError, MAX_HEAD_BYTES, NO_BODY, parseRequestHead, requestFraming, writeHead, type Framing, type RequestLine } from './head.ts';
 
 /** Bytes of later requests that wait behind the exchange under way before the connection is paused. */
 const MAX_PIPELINED = 256 * 1024;
@@ -205,127 +204,4 @@ export class Http1Server implements BodyHandler {
 
 function ignore(): void {
   // 'close' follows and is what counts.
-}
-
-/** One request and its response on an HTTP/1 connection. */
-class Http1Exchange implements ClientExchange {
-  readonly head: RequestHead;
-  events: ClientEvents | null = null;
-  requestComplete: boolean;
-  readonly #socket: Duplex;
-  readonly #server: Http1Server;
-  readonly #persistent: boolean;
-  #held = false;
-  readonly #writer: MessageWriter;
-  #keep = true;
-  #responseEnded = false;
-  #over = false;
-
-  constructor(socket: Duplex, line: RequestLine, framing: Framing, route: { scheme: 'http' | 'https'; authority: string; path: string }, server: Http1Server) {
-    this.#socket = socket;
-    this.#server = server;
-    this.#writer = new MessageWriter(socket);
-    this.requestComplete = framing === NO_BODY;
-    this.#persistent = isPersistent(line.version, line.headers);
-    this.head = {
-      method: line.method,
-      scheme: route.scheme,
-      authority: route.authority,
-      path: route.path,
-      httpVersion: line.version.slice(5),
-      headers: line.headers,
-      hasBody: framing !== NO_BODY,
-      wantsUpgrade: line.headers.has('upgrade'),
-    };
-  }
-
-  get wantsBody(): boolean {
-    return this.events !== null && !this.#held;
-  }
-
-  start(events: ClientEvents): void {
-    this.events = events;
-    if (!this.requestComplete) this.#server.bodyWanted();
-  }
-
-  pauseRequest(): void {
-    this.#held = true;
-    this.#server.bodyWanted();
-  }
-
-  resumeRequest(): void {
-    this.#held = false;
-    this.#server.bodyWanted();
-  }
-
-  inform(head: ResponseHead): void {
-    if (!this.#over) this.#socket.write(writeHead(`HTTP/1.1 ${head.status} ${head.statusText}`, head.headers), 'latin1');
-  }
-
-  respond(head: ResponseHead): void {
-    if (this.#over) return;
-    const { headers } = head;
-    const version = head.httpVersion === '1.0' ? 'HTTP/1.0' : 'HTTP/1.1';
-    const delimited = !head.hasBody || headers.has('content-length');
-    let chunked = !delimited && headers.has('transfer-encoding');
-    // A response from HTTP/2 has no framing of its own; chunked gives it one where the client can read it.
-    if (!delimited && !chunked && !head.httpVersion.startsWith('1') && this.head.httpVersion === '1.1') {
-      headers.append('transfer-encoding', 'chunked');
-      chunked = true;
-    }
-    if (chunked && this.head.httpVersion === '1.0') {
-      headers.delete('transfer-encoding');
-      chunked = false;
-    }
-    this.#keep = this.#persistent && isPersistent(version, headers) && (delimited || chunked);
-    this.#writer.open(writeHead(`${version} ${head.status} ${head.statusText}`, headers), chunked);
-  }
-
-  write(chunk: Buffer): boolean {
-    return this.#over || chunk.length === 0 || this.#writer.write(chunk);
-  }
-
-  end(trailers: Headers | null): void {
-    if (this.#over) return;
-    this.#writer.end(trailers);
-    this.#responseEnded = true;
-    this.#settle();
-  }
-
-  bodyEnded(trailers: Headers | null): void {
-    this.requestComplete = true;
-    this.events?.onRequestEnd(trailers);
-    this.#settle();
-  }
-
-  reset(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#writer.flush();
-    this.#socket.destroy();
-  }
-
-  detach(): Duplex {
-    this.#over = true;
-    this.#writer.flush();
-    return this.#server.detach();
-  }
-
-  drained(): void {
-    if (!this.#over) this.events?.onClientDrain();
-  }
-
-  clientGone(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.events?.onClientAbort();
-    this.#socket.destroy();
-  }
-
-  /** Ends the exchange once request and response are both complete, or the response came early. */
-  #settle(): void {
-    if (this.#over || !this.#responseEnded) return;
-    this.#over = true;
-    this.#server.exchangeOver(this.#keep && this.requestComplete);
-  }
 }

@@ -58,6 +58,7 @@ class Http2Exchange implements ClientExchange {
   readonly #stream: ServerHttp2Stream;
   #events: ClientEvents | null = null;
   #trailers: Headers | null = null;
+  #started = false;
   #complete = false;
   #over = false;
 
@@ -81,9 +82,15 @@ class Http2Exchange implements ClientExchange {
     stream.on('close', () => this.#closed());
   }
 
-  start(events: ClientEvents): void {
+  attach(events: ClientEvents): void {
     this.#events = events;
+  }
+
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
     const stream = this.#stream;
+    const events = this.#events!;
     if (!this.head.hasBody) {
       stream.resume();
       return;

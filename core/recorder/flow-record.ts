@@ -52,7 +52,7 @@ export function httpRecord(
       url: request.url,
       http_version: request.httpVersion,
       headers: readablePairs(request.headers),
-      trailers: flow.requestTrailers ? readablePairs(flow.requestTrailers) : [],
+      trailers: flow.up.trailers ? readablePairs(flow.up.trailers) : [],
       ...end.request,
     },
     response: response && responseRecord(flow, response, end.response),
@@ -112,7 +112,7 @@ function responseRecord(flow: HttpFlow, response: FlowResponse, body: BodyRecord
     status_text: response.statusText,
     http_version: response.httpVersion,
     headers: readablePairs(response.headers),
-    trailers: flow.responseTrailers ? readablePairs(flow.responseTrailers) : [],
+    trailers: flow.down.trailers ? readablePairs(flow.down.trailers) : [],
     informational: flow.informational.map(({ status, headers }) => ({ status, headers: readablePairs(headers) })),
     ...body,
   };

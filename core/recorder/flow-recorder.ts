@@ -85,10 +85,10 @@ export class FlowRecorder {
     const { flow } = live;
     if (!this.#settings || !this.hooks.recordIsWanted) return this.#settle();
     this.#completing++;
-    bodyOf(flow.requestBody, flow.request.headers, (request) => {
+    bodyOf(flow.up.capture, flow.request.headers, (request) => {
       const { response } = flow;
       if (!response) return this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: NO_BODY, violation: this.#violations.get(flow) ?? null }), annotationsOf(flow));
-      bodyOf(flow.responseBody, response.headers, (body) => {
+      bodyOf(flow.down.capture, response.headers, (body) => {
         this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: body, violation: this.#violations.get(flow) ?? null }), annotationsOf(flow));
       });
     });

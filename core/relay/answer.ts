@@ -17,6 +17,11 @@ export function denialAnswer(violation: ViolationRecord): Answer {
   return answer(403, [['x-mentu-violation', violation.id]], 'application/json', Buffer.from(JSON.stringify(body) + '\n'));
 }
 
+/** The table's error for a decision to deny. @param destination what the connection is for. */
+export function denialError(verdict: Extract<Verdict, { action: 'deny' }>, host: string, destination: string): MentuError {
+  return new MentuError(verdict.code ?? 'denied', { host, rule: verdict.rule, plugin: verdict.by, reason: verdict.rule, destination, name: host });
+}
+
 /** The rule by which the dialler itself refused to dial; null where the error is no refusal. */
 export function dialRefusal(error: MentuError): string | null {
   if (error.code === 'proxy_loop') return 'the proxy itself';

@@ -48,8 +48,10 @@ export interface ClientEvents {
 /** The client's side of one exchange. */
 export interface ClientExchange {
   readonly head: RequestHead;
-  /** Begins to deliver the request body to `events`. */
-  start(events: ClientEvents): void;
+  /** Who is told of everything that befalls the exchange, from the first turn. */
+  attach(events: ClientEvents): void;
+  /** Begins to deliver the request body; until then it stays in the connection. May be called again. */
+  start(): void;
   pauseRequest(): void;
   resumeRequest(): void;
   /** A 1xx answer. */

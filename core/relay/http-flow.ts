@@ -2,10 +2,10 @@
 import type { Flow, FlowRequest, FlowResponse, Side } from '../flow.ts';
 import type { Headers } from '../headers.ts';
 import type { Verdict } from '../hooks.ts';
-import type { BodyCapture } from '../recorder/body-capture.ts';
 import type { LinkFacts } from '../upstream/link.ts';
 import type { CapturedConnection } from './captured-connection.ts';
 import type { RequestHead, ResponseHead } from './exchange.ts';
+import type { Tee } from './tee.ts';
 
 class HttpFlowRequest implements FlowRequest {
   method: string;
@@ -39,7 +39,9 @@ export class HttpFlow implements Flow {
   response: FlowResponse | null = null;
   allowance: Verdict | undefined;
   readonly annotations: Record<string, Record<string, unknown>> = {};
-  readonly observers: Record<Side, BodyObserver[] | null> = { request: null, response: null };
+  /** Each direction's body. */
+  readonly up: Tee;
+  readonly down: Tee;
 
   /** Date.now() of the request head. */
   readonly startedAt = Date.now();
@@ -51,17 +53,15 @@ export class HttpFlow implements Flow {
   ended = 0;
 
   verdict: Verdict | undefined;
-  requestBody: BodyCapture | null = null;
-  responseBody: BodyCapture | null = null;
-  requestTrailers: Headers | null = null;
-  responseTrailers: Headers | null = null;
   readonly informational: ResponseHead[] = [];
   upstream: LinkFacts | null = null;
   upstreamReused = false;
   /** Bytes of an upgraded connection, which have no body. */
   readonly tunnelled = { up: 0, down: 0 };
 
-  constructor(id: string, connection: CapturedConnection, head: RequestHead) {
+  constructor(id: string, connection: CapturedConnection, head: RequestHead, up: Tee, down: Tee) {
+    this.up = up;
+    this.down = down;
     this.id = id;
     this.connection = connection;
     this.request = new HttpFlowRequest(head);
@@ -69,6 +69,6 @@ export class HttpFlow implements Flow {
   }
 
   observe(side: Side, chunk: BodyObserver): void {
-    (this.observers[side] ??= []).push(chunk);
+    (side === 'request' ? this.up : this.down).observe(chunk);
   }
 }

@@ -23,11 +23,7 @@ export function relayUndecrypted(services: { recorder: FlowRecorder; dialler: Di
   dialler.dial({ host, address: destination.name === null ? destination.address : null, port: destination.port, signal: abort.signal, allowHalfOpen: true }).then(
     ({ socket: upstream }) => {
       socket.off('close', gone);
-      splice(socket, upstream, bytes, (side, error) => {
-        if (side === null) finish('completed', null);
-        else if (side === 'client') finish('aborted', new MentuError('client_aborted', {}, { cause: error }));
-        else finish('failed', new MentuError('upstream_aborted', { host, reason: error?.message ?? 'the connection was closed' }));
-      });
+      splice(socket, upstream, host, bytes, (end) => finish(end.outcome, end.error));
     },
     (error: unknown) => {
       socket.off('close', gone);

@@ -8,41 +8,35 @@
  */
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
-import type { Side } from '../flow.ts';
 import type { Headers } from '../headers.ts';
 import type { Verdict } from '../hooks.ts';
-import type { BodyCapture } from '../recorder/body-capture.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Outcome } from '../record.ts';
 import type { LinkFacts } from '../upstream/link.ts';
-import { denialAnswer, dialRefusal, failureAnswer, pluginAnswer, type Answer } from './answer.ts';
+import { denialAnswer, denialError, dialRefusal, failureAnswer, pluginAnswer, type Answer } from './answer.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from './exchange.ts';
 import { HttpFlow } from './http-flow.ts';
+import { Refusal } from './refusal.ts';
+import { ResponseGate, type GatedResponse } from './response-gate.ts';
 import { splice } from './splice.ts';
+import { HELD_BY_PEER, Tee } from './tee.ts';
 import { requestFor, responseFor } from './translation.ts';
 import type { CapturedConnection } from './captured-connection.ts';
 
-/** How much of the body of a refused request is read for the record before it is answered. */
-const PATIENCE_BYTES = 1024 * 1024;
-const PATIENCE_MS = 2000;
 /** Methods whose requests may be sent again (RFC 9110, section 9.2.2), where no body has been spent. */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
-export class FlowRelay implements ClientEvents, UpstreamEvents {
+export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
   readonly flow: HttpFlow;
   readonly #client: ClientExchange;
   readonly #recorder: FlowRecorder;
   readonly #toProxy: boolean;
   #upstream: UpstreamExchange | null = null;
-  /** Set while a refused request's body is still read. */
-  #refusal: (() => void) | null = null;
-  #patience: NodeJS.Timeout | null = null;
-  /** What of a body came while taps of `onResponse` were still at work; at most what was in flight. */
-  #early: { chunks: Buffer[]; end: { trailers: Headers | null } | null } | null = null;
-  #requestHeld = 0;
-  #responseHeld = 0;
+  #refusal: Refusal | null = null;
+  readonly #request: Tee;
+  readonly #response: Tee;
+  readonly #gate: ResponseGate;
   #requestEnded: boolean;
-  #responseBegun = false;
   #waitingForLink = false;
   #retried = false;
   #finished = false;
@@ -52,9 +46,13 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     this.#client = client;
     this.#toProxy = toProxy;
     this.#requestEnded = !client.head.hasBody;
-    this.flow = new HttpFlow(recorder.nextFlowId(), connection, client.head);
+    this.#request = new Tee(recorder, { pause: () => client.pauseRequest(), resume: () => client.resumeRequest() });
+    this.#response = new Tee(recorder, { pause: () => this.#upstream?.pauseResponse(), resume: () => this.#upstream?.resumeResponse() });
+    this.flow = new HttpFlow(recorder.nextFlowId(), connection, client.head, this.#request, this.#response);
+    this.#gate = new ResponseGate(this.flow, this);
     connection.flows++;
     recorder.begin(this);
+    client.attach(this);
   }
 
   /** @param problem what is already known to be wrong with the request; it is answered and not forwarded. */
@@ -103,34 +101,29 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
       this.flow.sendEnded = performance.now();
       exchange.end(null);
     }
-    if (!this.#retried) this.#client.start(this);
+    if (!this.#retried) this.#client.start();
   };
 
   onRequestData(chunk: Buffer): void {
     if (this.#finished) return;
-    const { flow } = this;
-    flow.requestBody ??= this.#capture('request');
-    if (!this.#seen('request', chunk, flow.requestBody)) this.#requestHeld |= HELD_BY_CAPTURE;
-    if (this.#refusal) {
-      if (flow.requestBody && flow.requestBody.size > PATIENCE_BYTES) this.#answerRefusal();
-    } else if (!this.#upstream!.write(chunk)) {
-      this.#requestHeld |= HELD_BY_PEER;
-    }
-    if (this.#requestHeld !== 0) this.#client.pauseRequest();
+    const request = this.#request;
+    request.pass(chunk);
+    if (this.#refusal) this.#refusal.sawBody(chunk.length);
+    else if (!this.#upstream!.write(chunk)) request.hold(HELD_BY_PEER);
   }
 
   onRequestEnd(trailers: Headers | null): void {
     this.#requestEnded = true;
     if (this.#finished) return;
-    this.flow.requestTrailers = trailers;
-    this.flow.requestBody?.end();
-    if (this.#refusal) return this.#answerRefusal();
+    this.#request.trailers = trailers;
+    this.#request.capture?.end();
+    if (this.#refusal) return this.#refusal.answer();
     this.flow.sendEnded = performance.now();
     this.#upstream!.end(trailers);
   }
 
   onUpstreamDrain(): void {
-    this.#releaseRequest(HELD_BY_PEER);
+    this.#request.release(HELD_BY_PEER);
   }
 
   // The response.
@@ -143,54 +136,32 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
 
   onResponse(head: ResponseHead): void {
     if (this.#finished) return;
-    const { flow } = this;
-    flow.responseStarted = performance.now();
-    flow.response = head;
-    const { hooks } = this.#recorder;
-    if (!hooks.responseIsTapped) return this.#respond(head);
-    // The body waits until the taps have seen the head.
-    let sync = true;
-    let done = false;
-    hooks.response(flow, () => {
-      done = true;
-      this.#respond(head);
-      if (!sync) this.#release(HELD_BY_HOOK);
-    });
-    sync = false;
-    if (!done) this.#hold(HELD_BY_HOOK);
-  }
-
-  #respond(head: ResponseHead): void {
-    if (this.#finished) return;
-    this.#responseBegun = true;
-    this.#client.respond(responseFor(head, this.#client.head.httpVersion));
-    const early = this.#early;
-    this.#early = null;
-    if (!early) return;
-    for (const chunk of early.chunks) this.onResponseData(chunk);
-    if (early.end) this.onResponseEnd(early.end.trailers);
+    this.flow.responseStarted = performance.now();
+    this.flow.response = head;
+    this.#gate.head(this.#recorder.hooks, head);
   }
 
   onResponseData(chunk: Buffer): void {
-    if (this.#finished) return;
-    if (!this.#responseBegun) {
-      (this.#early ??= { chunks: [], end: null }).chunks.push(chunk);
-      return;
-    }
-    const { flow } = this;
-    flow.responseBody ??= this.#capture('response');
-    const kept = this.#seen('response', chunk, flow.responseBody);
-    if (!kept) this.#hold(HELD_BY_CAPTURE);
-    if (!this.#client.write(chunk)) this.#hold(HELD_BY_PEER);
+    if (!this.#finished) this.#gate.data(chunk);
   }
 
   onResponseEnd(trailers: Headers | null): void {
+    if (!this.#finished) this.#gate.end(trailers);
+  }
+
+  respond(head: ResponseHead): void {
+    if (!this.#finished) this.#client.respond(responseFor(head, this.#client.head.httpVersion));
+  }
+
+  data(chunk: Buffer): void {
     if (this.#finished) return;
-    if (!this.#responseBegun) {
-      (this.#early ??= { chunks: [], end: null }).end = { trailers };
-      return;
-    }
-    this.flow.responseTrailers = trailers;
+    this.#response.pass(chunk);
+    if (!this.#client.write(chunk)) this.#response.hold(HELD_BY_PEER);
+  }
+
+  end(trailers: Headers | null): void {
+    if (this.#finished) return;
+    this.#response.trailers = trailers;
     const upstream = this.#upstream;
     this.#upstream = null;
     this.#client.end(trailers);
@@ -200,7 +171,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   }
 
   onClientDrain(): void {
-    this.#release(HELD_BY_PEER);
+    this.#response.release(HELD_BY_PEER);
   }
 
   // Ways to end early.
@@ -248,25 +219,18 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
       connection.destroy();
       return this.#fail(new MentuError('upstream_protocol_error', { host: this.flow.connection.host, reason: 'it switched protocols unasked' }));
     }
-    splice(client, connection, this.flow.tunnelled, (side, error) => {
-      if (side === null) return this.#finish('completed', null);
-      if (side === 'client') return this.#finish('aborted', new MentuError('client_aborted', {}, { cause: error }));
-      this.#finish('failed', new MentuError('upstream_aborted', { host: this.flow.connection.host, reason: error?.message ?? 'the connection was closed' }));
-    });
+    splice(client, connection, this.flow.connection.host, this.flow.tunnelled, (end) => this.#finish(end.outcome, end.error));
   }
 
   #deny(verdict: Extract<Verdict, { action: 'deny' }>): void {
-    const code = verdict.code ?? 'denied';
     const host = verdict.host ?? this.flow.connection.host;
-    const violation = this.#recorder.violation(this.flow, { code, rule: verdict.rule, host, by: verdict.by });
-    const error = new MentuError(code, { host, rule: verdict.rule, plugin: verdict.by, reason: verdict.rule, destination: this.flow.connection.host, name: host });
-    this.#refuse('denied', error, denialAnswer(violation));
+    this.#violate(denialError(verdict, host, this.flow.connection.host), { rule: verdict.rule, host, by: verdict.by });
   }
 
   /** The exchange failed before or after its answer began. */
   #fail(error: MentuError): void {
     if (this.#finished) return;
-    if (this.#responseBegun || this.flow.response) {
+    if (this.flow.response) {
       this.#finish('failed', error);
       return this.#client.reset();
     }
@@ -274,33 +238,28 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     const rule = dialRefusal(error);
     if (rule === null) return this.#refuse('failed', error, failureAnswer(error));
     this.flow.verdict = { action: 'deny', rule, code: error.code, by: 'core' };
-    const violation = this.#recorder.violation(this.flow, { code: error.code, rule, host: this.flow.connection.host, by: 'core' });
-    this.#refuse('denied', error, denialAnswer(violation));
+    this.#violate(error, { rule, host: this.flow.connection.host, by: 'core' });
+  }
+
+  #violate(error: MentuError, facts: { rule: string; host: string; by: string }): void {
+    this.#refuse('denied', error, denialAnswer(this.#recorder.violation(this.flow, { code: error.code, ...facts })));
   }
 
   /** Answers in the upstream's place, after the request's body was read for the record as far as patience goes. */
   #refuse(outcome: Outcome, error: MentuError | null, answer: Answer): void {
-    this.#refusal = () => {
+    const { head } = this.#client;
+    this.#refusal = new Refusal(head, this.#requestEnded, () => {
       this.flow.response = answer.head;
       this.flow.responseStarted = performance.now();
-      this.#client.respond(responseFor(answer.head, this.#client.head.httpVersion));
-      if (answer.body.length > 0 && this.#client.head.method !== 'HEAD') {
-        this.flow.responseBody = this.#capture('response');
-        this.flow.responseBody?.write(answer.body);
+      this.#client.respond(responseFor(answer.head, head.httpVersion));
+      if (answer.body.length > 0 && head.method !== 'HEAD') {
+        this.#response.pass(answer.body);
         this.#client.write(answer.body);
       }
       this.#client.end(null);
       this.#finish(outcome, error);
-    };
-    if (this.#requestEnded || this.#client.head.headers.has('expect')) return this.#answerRefusal();
-    this.#patience = setTimeout(() => this.#answerRefusal(), PATIENCE_MS);
-    if (!this.#upstream) this.#client.start(this);
-  }
-
-  #answerRefusal(): void {
-    const refusal = this.#refusal;
-    this.#refusal = null;
-    if (!this.#finished) refusal?.();
+    });
+    if (this.#refusal.isWaiting) this.#client.start();
   }
 
   #breakOff(outcome: Outcome, error: MentuError): void {
@@ -314,48 +273,8 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   #finish(outcome: Outcome, error: MentuError | null): void {
     if (this.#finished) return;
     this.#finished = true;
-    if (this.#patience) clearTimeout(this.#patience);
+    this.#refusal?.cancel();
     this.flow.ended = performance.now();
     this.#recorder.complete(this, outcome, error);
   }
-
-  // Bodies.
-
-  #capture(side: Side): BodyCapture | null {
-    const capture = this.#recorder.bodyCapture();
-    if (capture) {
-      capture.onDrain = () => {
-        if (side === 'response') this.#release(HELD_BY_CAPTURE);
-        else this.#releaseRequest(HELD_BY_CAPTURE);
-      };
-    }
-    return capture;
-  }
-
-  #seen(side: Side, chunk: Buffer, capture: BodyCapture | null): boolean {
-    const observers = this.flow.observers[side];
-    if (observers) for (const observe of observers) this.#recorder.guard(() => observe(chunk));
-    return capture === null || capture.write(chunk);
-  }
-
-  #releaseRequest(reason: number): void {
-    if (this.#requestHeld === 0) return;
-    this.#requestHeld &= ~reason;
-    if (this.#requestHeld === 0) this.#client.resumeRequest();
-  }
-
-  #hold(reason: number): void {
-    if (this.#responseHeld === 0) this.#upstream?.pauseResponse();
-    this.#responseHeld |= reason;
-  }
-
-  #release(reason: number): void {
-    if (this.#responseHeld === 0) return;
-    this.#responseHeld &= ~reason;
-    if (this.#responseHeld === 0) this.#upstream?.resumeResponse();
-  }
 }
-
-const HELD_BY_PEER = 1;
-const HELD_BY_CAPTURE = 2;
-const HELD_BY_HOOK = 4;

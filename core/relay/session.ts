@@ -18,7 +18,7 @@ import { clientTlsError, terminateTls } from '../tls/terminator.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { Dialler } from '../upstream/dialler.ts';
 import { UpstreamLink, asMentuError } from '../upstream/link.ts';
-import { failureAnswer } from './answer.ts';
+import { denialError, failureAnswer } from './answer.ts';
 import type { AlpnMemory } from './alpn-memory.ts';
 import { CapturedConnection } from './captured-connection.ts';
 import type { ClientExchange } from './exchange.ts';
@@ -187,7 +187,7 @@ export class ClientSession {
     const { recorder } = this.#services;
     const host = verdict.host ?? this.#connection.host;
     recorder.violation(this.#connection, { code: verdict.code ?? 'denied', rule: verdict.rule, host, by: verdict.by });
-    this.#finish('denied', new MentuError('denied', { host, rule: verdict.rule }));
+    this.#finish('denied', denialError(verdict, host, this.#connection.host));
   }
 
   #endWithoutRequest(error: MentuError): void {

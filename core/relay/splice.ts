@@ -1,16 +1,25 @@
 /** Joins two connections byte for byte, both ways, with back-pressure; each side's end is passed on. */
 import type { Duplex } from 'node:stream';
+import { MentuError } from '../errors.ts';
+import type { Outcome } from '../record.ts';
 
 export interface SpliceCounts {
   up: number;
   down: number;
 }
 
+/** How a spliced pair ended, in the words of the record. */
+export interface SpliceEnd {
+  readonly outcome: Outcome;
+  readonly error: MentuError | null;
+}
+
 /**
+ * @param host names the upstream in errors.
  * @param counts is kept up to date as bytes pass: `up` from client to upstream.
- * @param done is called once, when both sides are over; with the error that ended them, if one did.
+ * @param done is called once, when both sides are over.
  */
-export function splice(client: Duplex, upstream: Duplex, counts: SpliceCounts, done: (side: 'client' | 'upstream' | null, error: Error | null) => void): void {
+export function splice(client: Duplex, upstream: Duplex, host: string, counts: SpliceCounts, done: (end: SpliceEnd) => void): void {
   let open = 2;
   let failedSide: 'client' | 'upstream' | null = null;
   let failure: Error | null = null;
@@ -31,11 +40,17 @@ export function splice(client: Duplex, upstream: Duplex, counts: SpliceCounts, d
         failedSide ??= side;
         to.destroy();
       }
-      if (--open === 0) done(failedSide, failure);
+      if (--open === 0) done(endOf(failedSide, failure, host));
     });
   };
   one(client, upstream, 'client', (bytes) => (counts.up += bytes));
   one(upstream, client, 'upstream', (bytes) => (counts.down += bytes));
   client.resume();
   upstream.resume();
+}
+
+function endOf(side: 'client' | 'upstream' | null, error: Error | null, host: string): SpliceEnd {
+  if (side === null) return { outcome: 'completed', error: null };
+  if (side === 'client') return { outcome: 'aborted', error: new MentuError('client_aborted', {}, { cause: error }) };
+  return { outcome: 'failed', error: new MentuError('upstream_aborted', { host, reason: error?.message ?? 'the connection was closed' }, { cause: error }) };
 }

@@ -1,0 +1,61 @@
+/** One direction of a flow's body on its way through: observed, captured for the record, and held back where someone is slow. */
+import type { Headers } from '../headers.ts';
+import type { BodyCapture } from '../recorder/body-capture.ts';
+import type { FlowRecorder } from '../recorder/flow-recorder.ts';
+import type { BodyObserver } from './http-flow.ts';
+
+/** Why the source is paused. */
+export const HELD_BY_PEER = 1;
+export const HELD_BY_CAPTURE = 2;
+export const HELD_BY_HOOK = 4;
+type Hold = typeof HELD_BY_PEER | typeof HELD_BY_CAPTURE | typeof HELD_BY_HOOK;
+
+export interface TeeSource {
+  pause(): void;
+  resume(): void;
+}
+
+export class Tee {
+  /** Made with the first chunk; null where there was none, or nothing is recorded. */
+  capture: BodyCapture | null = null;
+  trailers: Headers | null = null;
+  readonly #recorder: FlowRecorder;
+  readonly #source: TeeSource;
+  #observers: BodyObserver[] | null = null;
+  #begun = false;
+  #held = 0;
+
+  constructor(recorder: FlowRecorder, source: TeeSource) {
+    this.#recorder = recorder;
+    this.#source = source;
+  }
+
+  observe(observer: BodyObserver): void {
+    (this.#observers ??= []).push(observer);
+  }
+
+  /** Gives the chunk to who watches. The chunk may be forwarded at once, whatever they make of it. */
+  pass(chunk: Buffer): void {
+    if (!this.#begun) this.#begin();
+    if (this.#observers) for (const observe of this.#observers) this.#recorder.guard(() => observe(chunk));
+    if (this.capture && !this.capture.write(chunk)) this.hold(HELD_BY_CAPTURE);
+  }
+
+  hold(reason: Hold): void {
+    const before = this.#held;
+    this.#held |= reason;
+    if (before === 0) this.#source.pause();
+  }
+
+  release(reason: Hold): void {
+    if (this.#held === 0) return;
+    this.#held &= ~reason;
+    if (this.#held === 0) this.#source.resume();
+  }
+
+  #begin(): void {
+    this.#begun = true;
+    this.capture = this.#recorder.bodyCapture();
+    if (this.capture) this.capture.onDrain = () => this.release(HELD_BY_CAPTURE);
+  }
+}
