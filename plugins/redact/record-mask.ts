@@ -69,9 +69,10 @@ export function stripRecord(record: FlowRecord): void {
     response.status_text = '';
     response.informational = [];
   }
-  if (record.error !== null) record.error.message = MASK;
-  if (record.policy !== null) record.policy.rule = MASK;
-  if (record.violation !== null) record.violation.rule = MASK;
+  // Objects that flows of one connection may share are replaced, not changed.
+  if (record.error !== null) record.error = { ...record.error, message: MASK };
+  if (record.policy !== null) record.policy = { ...record.policy, rule: MASK };
+  if (record.violation !== null) record.violation = { ...record.violation, rule: MASK };
   record.annotations = {};
 }
 

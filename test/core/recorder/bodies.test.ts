@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, test } from 'node:test';
 import { BodyStore } from '../../../core/recorder/bodies.ts';
 import type { MentuError } from '../../../core/errors.ts';
@@ -154,6 +156,24 @@ test('a disk that refuses is told once, counted, and leaves no file', async () =
   assert.match(warnings[0]!.message, /ENOENT/);
   assert.equal(store.refused.failed, 2);
   assert.equal(store.bytes, 0);
+});
+
+test('a disk that fills up half-way: no file, nothing left behind, and the next body that fits is stored', { timeout: 20_000 }, async () => {
+  const module = new URL('../../../core/recorder/bodies.ts', import.meta.url).href;
+  const script = `import { BodyStore } from ${JSON.stringify(module)};
+    const store = new BodyStore(${JSON.stringify(job)}, { quota: 1e9, warn: (error) => console.log(error.code + ': ' + error.message) });
+    for (const size of [3_000_000, 50_000]) {
+      const spool = store.create();
+      for (let left = size; left > 0; left -= 50_000) if (!spool.write(Buffer.alloc(50_000))) await new Promise((resolve) => (spool.onDrain = resolve));
+      console.log(await new Promise((resolve) => store.commit(spool, 'a'.repeat(64), resolve)));
+    }
+    await store.close();
+    console.log(store.bytes);`;
+  // Writing over the limit fails with EFBIG, as a full disk does with ENOSPC, once the signal is ignored.
+  const child = spawn('sh', ['-c', `trap '' XFSZ; ulimit -f 200; exec "$0" --input-type=module -e "$1"`, process.execPath, script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const output = await text(child.stdout);
+  assert.match(output, /^body_not_stored: .*EFBIG.*\nnull\nbodies\/a{64}\n50000\n$/);
+  assert.deepEqual(readdirSync(join(job, 'bodies')), ['a'.repeat(64)]);
 });
 
 test('rewriting gives the file the name of the new bytes; the old one goes with the last flow that names it', async () => {

@@ -240,13 +240,14 @@ test('a record that cannot be redacted reaches sinks stripped, its files are rem
     const record = sampleRecord({ url: 'https://api.example.com/path?token=S1', body: 'S2', ...(await stored(randomBytes(1000))), headers: [['Authorization', 'S3']] }, { body: 'S4', headers: [['Set-Cookie', 'S5']], status_text: 'S6' });
     record.error = { code: 'upstream_aborted', message: 'S7' };
     record.annotations = { own: { note: 'S8' } };
+    record.violation = Object.freeze({ id: 'vio_1', code: 'denied', rule: 'S9', host: 'h', by: 'own' });
     // Not what the contract says: masking meets it and fails.
     record.response!.informational = [{ status: 103, headers: null as never }];
     return record;
   };
   const record = await seen(await broken());
   const text = JSON.stringify(record);
-  for (let i = 1; i <= 8; i += 1) assert.ok(!text.includes(`S${i}`), `S${i}`);
+  for (let i = 1; i <= 9; i += 1) assert.ok(!text.includes(`S${i}`), `S${i}`);
   assert.equal(record.request!.url, 'https://api.example.com/[redacted]');
   assert.deepEqual(record.request!.headers, []);
   assert.equal(record.request!.body, null);
