@@ -20,7 +20,7 @@ export class CompletedRecord implements CompletedFlow {
 
   async rewriteBodyFile(side: Side, transform: BodyTransform): Promise<void> {
     const body = this.record[side];
-    if (!body?.body_file || !this.#store) throw new MentuError('body_not_stored', { side });
+    if (!body?.body_file || !this.#store) throw new MentuError('body_not_stored', { reason: `the ${side} has no body in a file` });
     await this.#store.rewriteFor(body, transform);
   }
 

@@ -10,6 +10,9 @@ import type { BodyStore } from './bodies.ts';
 import { CompletedRecord } from './completed-record.ts';
 import { NO_BODY, connectionRecord, httpRecord } from './flow-record.ts';
 
+/** Records that plugins may have in work; further requests wait, so that a slow sink slows the traffic and not the memory. */
+const MAX_COMPLETING = 1000;
+
 /** A flow under way, as far as the recorder must know it. */
 export interface LiveFlow {
   readonly flow: HttpFlow;
@@ -29,6 +32,7 @@ export class FlowRecorder {
   /** Records on their way through the hooks. */
   #completing = 0;
   #idle: (() => void) | null = null;
+  readonly #waiting: (() => void)[] = [];
   readonly #violations = new WeakMap<object, ViolationRecord>();
 
   /** @param settings null where nobody taps `onFlowComplete`: no body is captured and no record made. */
@@ -61,6 +65,12 @@ export class FlowRecorder {
 
   begin(flow: LiveFlow): void {
     this.#live.add(flow);
+  }
+
+  /** Starts a flow as soon as the sinks keep up: in this turn, unless they are far behind. */
+  admit(start: () => void): void {
+    if (this.#completing < MAX_COMPLETING) start();
+    else this.#waiting.push(start);
   }
 
   /** Notes that a flow broke a rule. */
@@ -117,6 +127,7 @@ export class FlowRecorder {
   }
 
   #settle(): void {
+    if (this.#waiting.length > 0 && this.#completing < MAX_COMPLETING) this.#waiting.shift()!();
     if (this.#completing === 0) this.#idle?.();
   }
 }

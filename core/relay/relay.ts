@@ -57,10 +57,13 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
 
   /** @param problem what is already known to be wrong with the request; it is answered and not forwarded. */
   begin(problem: MentuError | null = null): void {
-    const { connection } = this.flow;
-    if (problem) this.#fail(problem);
-    else if (connection.verdict) this.#decided(connection.verdict);
-    else this.#recorder.hooks.request(this.flow, (verdict) => this.#decided(verdict));
+    this.#recorder.admit(() => {
+      const { connection } = this.flow;
+      if (this.#finished) return;
+      if (problem) this.#fail(problem);
+      else if (connection.verdict) this.#decided(connection.verdict);
+      else this.#recorder.hooks.request(this.flow, (verdict) => this.#decided(verdict));
+    });
   }
 
   #decided(verdict: Verdict | undefined): void {
