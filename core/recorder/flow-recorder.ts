@@ -127,7 +127,7 @@ export class FlowRecorder {
   }
 
   #settle(): void {
-    if (this.#waiting.length > 0 && this.#completing < MAX_COMPLETING) this.#waiting.shift()!();
+    while (this.#waiting.length > 0 && this.#completing < MAX_COMPLETING) this.#waiting.shift()!();
     if (this.#completing === 0) this.#idle?.();
   }
 }
