@@ -22,6 +22,8 @@ export type Attempt =
   /** Opens a FIFO that someone reads, and writes to it. */
   | { readonly try: 'fifo'; readonly path: string; readonly text: string }
   | { readonly try: 'read'; readonly path: string }
+  /** Opens for writing what is there, and writes nothing. */
+  | { readonly try: 'open'; readonly path: string }
   | { readonly try: 'write'; readonly path: string; readonly text: string }
   /** Writes a byte into another process's memory, at the start of its stack. */
   | { readonly try: 'memory'; readonly pid: number }
@@ -60,6 +62,9 @@ async function carryOut(what: Attempt): Promise<string> {
       return appended(what.path, what.text, constants.O_WRONLY | constants.O_NONBLOCK);
     case 'read':
       return readStart(what.path);
+    case 'open':
+      closeSync(openSync(what.path, constants.O_WRONLY));
+      return 'opened';
     case 'write':
       return appended(what.path, what.text, constants.O_WRONLY | constants.O_CREAT);
     case 'memory':

@@ -5,17 +5,12 @@ import { trustFiles } from '../trust/stores.ts';
 import { ETC_FILES, ownFiles, shownFolders } from './etc.ts';
 import { below, bytes } from './paths.ts';
 import type { BytePath, GuestPlan, PlannedMount } from './plan.ts';
+import { coveredProc } from './proc.ts';
 import type { LayerFile, Stage } from './stage.ts';
 import { write } from './stage.ts';
 
 /** Folders of the root that are links into /usr, or folders of their own where /usr is not merged. */
 const BESIDE_USR = ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'] as const;
-
-/** What of /proc speaks of the host's kernel and not of the guest. */
-const COVERED_PROC = [
-  'kallsyms', 'cmdline', 'keys', 'key-users', 'kcore', 'kmsg', 'sysrq-trigger', 'timer_list', 'sched_debug', 'latency_stats',
-  'modules', 'config.gz', 'iomem', 'ioports', 'slabinfo', 'vmallocinfo', 'pagetypeinfo', 'swaps', 'partitions', 'diskstats',
-] as const;
 
 const FRESH_FOLDERS = [
   ...['--perms', '1777', '--tmpfs', '/tmp', '--perms', '0755', '--tmpfs', '/run', '--perms', '0755', '--tmpfs', '/var'],
@@ -114,14 +109,6 @@ function copy(from: string, to: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
   }
-}
-
-/** Pid 1 is bubblewrap's init, which runs without the system call filter: its memory must be out of reach. */
-function coveredProc(stage: Stage): Options {
-  return [
-    ...COVERED_PROC.filter((name) => existsSync(`/proc/${name}`)).flatMap((name) => ['--ro-bind', stage.emptyFile, `/proc/${name}`]),
-    ...['--ro-bind', stage.emptyFolder, '/proc/1'],
-  ];
 }
 
 /** One share of the job, with what it may not show covered right after, so that a share within it can lie on top. */

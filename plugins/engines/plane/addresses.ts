@@ -1,11 +1,11 @@
 /**
  * The addresses between a guest and its plane. The guest has single addresses and routes all else through the
- * plane's, so that no address a job may dial is on the guest's link. Both prefixes are outside core's pool of answers:
- * 192.0.2.0/24 (RFC 5737) and a unique local prefix (RFC 4193).
+ * plane's, so that no address a job may dial is on the guest's link. Both are outside core's pool of answers and nobody's
+ * on the Internet: the prefix for translation within a host (RFC 7335) and a unique local one (RFC 4193).
  */
 /** The plane's end has an index unlike its peer's: where they are equal, the kernel reports the link up a second late (linkwatch). */
-export const PLANE = { interface: 'guest0', index: 7, mac: '02:6d:65:6e:74:01', v4: '192.0.2.1', v6: 'fd6d:656e:7475::1' } as const;
-export const GUEST = { interface: 'eth0', mac: '02:6d:65:6e:74:02', v4: '192.0.2.2', v6: 'fd6d:656e:7475::2' } as const;
+export const PLANE = { interface: 'guest0', index: 7, mac: '02:6d:65:6e:74:01', v4: '192.0.0.1', v6: 'fd6d:656e:7475::1' } as const;
+export const GUEST = { interface: 'eth0', mac: '02:6d:65:6e:74:02', v4: '192.0.0.2', v6: 'fd6d:656e:7475::2' } as const;
 
 /** Where every TCP connection is led; the accepted socket's local port is still the original one. */
 export const CAPTURE_PORT = 15001;

@@ -85,7 +85,7 @@ test('the working directory is the one asked for; one that is not there is the e
 });
 
 test('every TCP port of every address ends in the listeners, over IPv4 and IPv6', async () => {
-  const destinations = [['1.2.3.4', '80'], ['10.0.0.5', '1'], ['192.0.2.1', '15001'], ['198.18.0.9', '65535'], ['2606:4700::1111', '443'], ['fd00::1', '7']];
+  const destinations = [['1.2.3.4', '80'], ['10.0.0.5', '1'], ['192.0.0.1', '15001'], ['198.18.0.9', '65535'], ['2606:4700::1111', '443'], ['fd00::1', '7']];
   const { stdout } = await shell(destinations.map(([host, port]) => `exec 3<>/dev/tcp/${host}/${port}; cat <&3`).join('\n'));
   assert.deepEqual(stdout.trim().split('\n'), destinations.map((pair) => pair.join(' ')));
 });
@@ -101,12 +101,12 @@ test('UDP 53 of any address is answered from that address; other UDP is dropped 
     `node -e '` +
     `const s = require("dgram").createSocket("${host.includes(':') ? 'udp6' : 'udp4'}"); s.on("message", (m, r) => { console.log(String(m), r.address, r.port); s.close(); }); ` +
     `s.send("hello", ${port}, "${host}"); setTimeout(() => process.exit(), 500)'`;
-  const script = [['192.0.2.1', 53], ['8.8.8.8', 53], ['2001:4860:4860::8888', 53], ['8.8.8.8', 54], ['2001:4860:4860::8888', 443]] as const;
+  const script = [['192.0.0.1', 53], ['8.8.8.8', 53], ['2001:4860:4860::8888', 53], ['8.8.8.8', 54], ['2001:4860:4860::8888', 443]] as const;
   const { stdout, drops } = await shell(script.map(([host, port]) => ask(host, port)).join('\n'), {
     env: { PATH: '/opt/node:/usr/bin:/bin' },
     mounts: [{ source: process.execPath, destination: '/opt/node/node', readOnly: true }],
   });
-  assert.equal(stdout, 'HELLO 192.0.2.1 53\nHELLO 8.8.8.8 53\nHELLO 2001:4860:4860::8888 53\n');
+  assert.equal(stdout, 'HELLO 192.0.0.1 53\nHELLO 8.8.8.8 53\nHELLO 2001:4860:4860::8888 53\n');
   assert.deepEqual(drops, { udp: 2, other: 0 });
 });
 
