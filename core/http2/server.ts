@@ -1,6 +1,7 @@
 /** The client's side of HTTP/2 (RFC 9113): one session, one exchange for each stream. */
 import { constants, performServerHandshake, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { MentuError } from '../errors.ts';
 import { Headers } from '../headers.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../relay/exchange.ts';
 import { fieldObject, regularFields } from './fields.ts';
@@ -113,16 +114,14 @@ class Http2Exchange implements ClientExchange {
   }
 
   inform(head: ResponseHead): void {
-    if (!this.#stream.destroyed) this.#stream.additionalHeaders({ ':status': head.status, ...fieldObject(head.headers) });
+    this.#attempt(() => this.#stream.additionalHeaders({ ':status': head.status, ...fieldObject(head.headers) }));
   }
 
   respond(head: ResponseHead): void {
     const stream = this.#stream;
-    if (stream.destroyed) return;
     const waitForTrailers = head.hasBody && !head.headers.has('content-length');
-    stream.respond([':status', String(head.status), ...head.headers.raw], { endStream: !head.hasBody, waitForTrailers, sendDate: false } as never);
-    if (!head.hasBody) return;
-    stream.on('drain', () => this.#events?.onClientDrain());
+    this.#attempt(() => stream.respond([':status', String(head.status), ...head.headers.raw], { endStream: !head.hasBody, waitForTrailers, sendDate: false } as never));
+    if (head.hasBody) stream.on('drain', () => this.#events?.onClientDrain());
   }
 
   write(chunk: Buffer): boolean {
@@ -133,7 +132,7 @@ class Http2Exchange implements ClientExchange {
     const stream = this.#stream;
     this.#complete = true;
     if (stream.destroyed || stream.writableEnded) return;
-    stream.on('wantTrailers', () => stream.sendTrailers(trailers ? fieldObject(trailers) : {}));
+    stream.on('wantTrailers', () => this.#attempt(() => stream.sendTrailers(trailers ? fieldObject(trailers) : {})));
     stream.end();
   }
 
@@ -144,6 +143,17 @@ class Http2Exchange implements ClientExchange {
 
   detach(): null {
     return null;
+  }
+
+  /** Runs what node:http2 refuses by throwing: a head that HTTP/2 has no form for. A stream that is closed says so by its 'close'. */
+  #attempt(action: () => void): void {
+    if (this.#stream.destroyed || this.#stream.closed) return;
+    try {
+      action();
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.#events?.onClientError(new MentuError('upstream_protocol_error', { host: this.head.authority, reason }, { cause }));
+    }
   }
 
   #closed(): void {

@@ -9,7 +9,7 @@ const HOUR = 3_600_000;
 export const LONGEST_VALIDITY = 24 * HOUR;
 /** Clients whose clock is a little behind must accept them too. */
 const CLOCK_SKEW = 10 * 60_000;
-/** Server contexts kept; beyond it the one used longest ago is made anew when it is wanted. */
+/** Server contexts kept, each for half the life of its certificate; beyond it the one used longest ago is made anew when it is wanted. */
 const MAX_CONTEXTS = 2000;
 
 export interface AuthorityFiles {
@@ -25,7 +25,7 @@ export class CertificateAuthority {
   readonly #publicKey: KeyObject;
   readonly #leaf = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   readonly #leafKey: string;
-  readonly #contexts = new Map<string, SecureContext>();
+  readonly #contexts = new Map<string, { readonly context: SecureContext; readonly until: number }>();
   readonly #notAfter: Date;
 
   private constructor(certificate: string, name: DistinguishedName, privateKey: KeyObject, notAfter: Date) {
@@ -73,14 +73,14 @@ export class CertificateAuthority {
   /** The server context for a name or address, minted when it is first asked for. */
   contextFor(host: string): SecureContext {
     const known = this.#contexts.get(host);
-    if (known) {
-      this.#contexts.delete(host);
+    this.#contexts.delete(host);
+    if (known && known.until > Date.now()) {
       this.#contexts.set(host, known);
-      return known;
+      return known.context;
     }
     const context = createSecureContext({ key: this.#leafKey, cert: this.mint(host), minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' });
     if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.delete(this.#contexts.keys().next().value!);
-    this.#contexts.set(host, context);
+    this.#contexts.set(host, { context, until: Date.now() + LONGEST_VALIDITY / 2 });
     return context;
   }
 

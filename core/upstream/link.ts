@@ -104,7 +104,15 @@ export class UpstreamLink {
   #send(standing: Standing, onConnection: OnConnection, events: UpstreamEvents, ready: (exchange: UpstreamExchange) => void): void {
     const { client, facts } = standing;
     const head = onConnection(facts, client.used > 0);
-    ready(client.send(head, events));
+    let exchange: UpstreamExchange;
+    try {
+      exchange = client.send(head, events);
+    } catch (cause) {
+      // What the codec cannot write, such as a session that ended in this turn.
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      return events.onUpstreamError(new MentuError('upstream_aborted', { reason, host: this.target.host }, { cause }), true);
+    }
+    ready(exchange);
   }
 
   #dialForWaiting(): void {
