@@ -22,8 +22,6 @@ export class CapturedConnection implements Connection {
   /** Why the upstream could not be reached when the connection was made. */
   failure: MentuError | undefined = undefined;
   link: UpstreamLink | null = null;
-  /** The client's side of TLS; null on plain connections. */
-  tls: TLSSocket | null = null;
   /** Flows made so far. A connection without any is recorded as one by itself. */
   flows = 0;
   #tlsRecord: ClientTlsRecord | null = null;
@@ -42,9 +40,12 @@ export class CapturedConnection implements Connection {
   get tlsRecord(): ClientTlsRecord | null {
     if (this.#tlsRecord || !this.clientHello) return this.#tlsRecord;
     const { sni, ja4 } = this.clientHello;
-    if (!this.tls) return { sni, version: null, cipher: null, alpn: null, ja4 };
-    const version = this.tls.getProtocol();
-    const cipher = version ? this.tls.getCipher() : null;
-    return (this.#tlsRecord = { sni, version, cipher: cipher?.standardName ?? null, alpn: this.tls.alpnProtocol || null, ja4 });
+    return { sni, version: null, cipher: null, alpn: null, ja4 };
+  }
+
+  /** Notes what the handshake with the client agreed on. It must be done at once: a socket that is gone tells nothing. */
+  secured(tls: TLSSocket): void {
+    const { sni, ja4 } = this.clientHello!;
+    this.#tlsRecord = { sni, version: tls.getProtocol(), cipher: tls.getCipher().standardName, alpn: tls.alpnProtocol || null, ja4 };
   }
 }

@@ -133,8 +133,8 @@ export class ClientSession {
     const host = connection.clientHello!.sni ?? connection.host;
     const context = this.#services.authority.contextFor(host);
     terminateTls(this.#socket, { context, alpn, host }, (error, tls) => {
-      connection.tls = tls;
       if (error) return this.#endWithoutRequest(error);
+      connection.secured(tls);
       tls.once('error', (late: Error) => {
         if (connection.flows === 0) connection.failure = clientTlsError(late, host);
       });

@@ -49,7 +49,7 @@ export class Origin {
       origin!.#note(request);
       Promise.resolve(handler(request, response)).catch((error: unknown) => {
         console.error(error);
-        response.stream?.destroy();
+        request.destroy();
       });
     };
     const server = identity ? createSecureServer({ key: identity.key, cert: identity.cert, allowHTTP1: true }, listener as never) : createPlainServer(listener as never);
