@@ -13,6 +13,8 @@ export interface JobOptions extends Partial<GuestSpec> {
   readonly input?: string;
   /** Serves a connection of the guest; by default its original destination is written to it. */
   readonly serve?: (socket: Socket) => void;
+  /** Called with the prepared guest. */
+  readonly prepared?: (guest: Guest) => void;
   readonly running?: (guest: Guest) => void | Promise<void>;
 }
 
@@ -38,7 +40,7 @@ export function shell(script: string, options: JobOptions = {}): Promise<JobResu
   return runJob({ command: 'bash', args: ['-c', script], ...options });
 }
 
-export async function runJob({ without = [], input = '', serve = tellDestination, running, ...spec }: JobOptions): Promise<JobResult> {
+export async function runJob({ without = [], input = '', serve = tellDestination, prepared, running, ...spec }: JobOptions): Promise<JobResult> {
   const folder = mkdtempSync(join(tmpdir(), 'engine-test-'));
   const path = (name: string): string => join(folder, name);
   writeFileSync(path('in'), input);
@@ -47,6 +49,7 @@ export async function runJob({ without = [], input = '', serve = tellDestination
   try {
     guest = await new NamespaceEngine({ without }).prepare(specOf({ stdio, ...spec }));
     consume(guest, serve);
+    prepared?.(guest);
     await guest.run();
     await running?.(guest);
     const exit = await bounded(guest.exited);
