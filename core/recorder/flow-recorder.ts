@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { MentuError } from '../errors.ts';
 import type { CaptureHooks } from '../hooks.ts';
+import { BufferReclaimer } from '../relay/reclaimer.ts';
 import type { HttpFlow } from '../relay/http-flow.ts';
 import type { CapturedConnection } from '../relay/captured-connection.ts';
 import type { BodyRecord, FlowKind, Outcome, ViolationRecord } from '../record.ts';
@@ -22,6 +23,7 @@ export interface LiveFlow {
 
 export class FlowRecorder {
   readonly hooks: CaptureHooks;
+  readonly reclaimer = new BufferReclaimer();
   readonly #jobId: string;
   readonly #flowPrefix: string;
   readonly #settings: CaptureSettings | null;

@@ -37,6 +37,7 @@ export class Tee {
   /** Gives the chunk to who watches. The chunk may be forwarded at once, whatever they make of it. */
   pass(chunk: Buffer): void {
     if (!this.#begun) this.#begin();
+    this.#recorder.reclaimer.passed(chunk.length);
     if (this.#observers) for (const observe of this.#observers) this.#recorder.guard(() => observe(chunk));
     if (this.capture && !this.capture.write(chunk)) this.hold(HELD_BY_CAPTURE);
   }
