@@ -13,6 +13,7 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Control characters but tab, and either half of a CRLF alone. */
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
 const VERSION = /^HTTP\/1\.[01]$/;
+const STATUS = /^ [1-9]\d\d$/;
 
 /** Thrown for a head or a body that breaks the grammar; `message` is the reason in words. */
 export class Http1SyntaxError extends Error {
@@ -59,21 +60,26 @@ export function parseRequestHead(text: string): RequestLine {
 export function parseStatusHead(text: string): StatusLine {
   const end = lineEnd(text);
   const version = text.slice(0, 8);
-  const status = Number(text.slice(9, 12));
+  const digits = text.slice(8, 12);
   const rest = text.slice(12, end);
-  if (!VERSION.test(version) || text[8] !== ' ' || !Number.isInteger(status) || status < 100 || (rest !== '' && rest[0] !== ' ')) {
+  if (!VERSION.test(version) || !STATUS.test(digits) || (rest !== '' && rest[0] !== ' ')) {
     throw new Http1SyntaxError('the status line is not "HTTP/1.1 NNN reason"');
   }
-  return { version, status, reason: rest.slice(1), headers: parseFields(text, end) };
+  return { version, status: Number(digits), reason: rest.slice(1), headers: parseFields(text, end) };
 }
 
 /** Reads field lines that end in CRLF each, the last one's optional: the trailer section. */
 export function parseTrailers(text: string): Headers {
+  refuseControls(text);
   return parseFields('\r\n' + text.replace(/\r\n$/, ''), 0);
 }
 
+function refuseControls(text: string): void {
+  if (FORBIDDEN.test(text)) throw new Http1SyntaxError('a control character or a bare line end stands among the fields');
+}
+
 function lineEnd(text: string): number {
-  if (FORBIDDEN.test(text)) throw new Http1SyntaxError('a control character or a bare line end stands in the head');
+  refuseControls(text);
   const end = text.indexOf('\r\n');
   return end === -1 ? text.length : end;
 }
@@ -114,6 +120,7 @@ export function requestFraming(line: RequestLine): Framing {
     if (!isChunkedOnly(codings)) throw new Http1SyntaxError('a Transfer-Encoding other than chunked');
     return CHUNKED;
   }
+  if (lengths.length > 1) throw new Http1SyntaxError('there is more than one Content-Length');
   return lengths.length === 0 ? NO_BODY : lengthOf(lengths);
 }
 
@@ -146,9 +153,9 @@ function lengthOf(values: readonly string[]): Framing {
 
 /** Whether the connection outlives the message (RFC 9112, section 9.3). */
 export function isPersistent(version: string, headers: Headers): boolean {
-  const connection = headers.get('connection')?.toLowerCase();
-  if (version === 'HTTP/1.1') return connection === undefined || !/(^|[\s,])close([\s,]|$)/.test(connection);
-  return connection !== undefined && /(^|[\s,])keep-alive([\s,]|$)/.test(connection);
+  const options = headers.getAll('connection');
+  if (version === 'HTTP/1.1') return !options.some((option) => /(^|[\s,])close([\s,]|$)/i.test(option));
+  return options.some((option) => /(^|[\s,])keep-alive([\s,]|$)/i.test(option));
 }
 
 /** `start line CRLF fields CRLF CRLF`, in latin1. */
