@@ -1,0 +1,80 @@
+/** Our proxy, as a user runs it. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { countLines } from '../record-lines.ts';
+import { HOST, MARK } from '../origin.ts';
+import { ServerProcess } from '../server-process.ts';
+import type { Contender, Setting } from './contender.ts';
+import { DatabaseSync } from 'node:sqlite';
+
+const BIN = fileURLToPath(new URL('../../cli/bin/mentu-runtime', import.meta.url));
+
+export interface MentuVariant {
+  readonly name: string;
+  readonly records: string;
+  /** A preset by name, or the text of one. */
+  readonly preset: string | { readonly yaml: string };
+  /** What a line of a recorded flow contains; null where no line is written. */
+  readonly line: string | null;
+  readonly signals: boolean;
+}
+
+const HTTP_LINE = '"kind":"http"';
+
+export const STANDARD: MentuVariant = { name: 'mentu', records: 'JSONL with bodies, CIR', preset: 'standard', line: MARK, signals: true };
+export const VARIANTS: readonly MentuVariant[] = [
+  { name: 'mentu, no CIR', records: 'JSONL with bodies', preset: { yaml: 'plugins:\n  - domain-policy\n  - jsonl-sink\n' }, line: MARK, signals: false },
+  { name: 'mentu, `minimal`', records: 'JSONL heads, CIR', preset: 'minimal', line: HTTP_LINE, signals: true },
+  { name: 'mentu, no sink', records: 'nothing, it only counts', preset: { yaml: 'record:\n  bodies: none\nplugins:\n  - domain-policy\n' }, line: null, signals: false },
+];
+
+export async function startMentu(variant: MentuVariant, setting: Setting, version: string, nodeOptions = ''): Promise<Contender> {
+  const { directory, files, originPort } = setting;
+  const home = join(directory, 'home');
+  mkdirSync(home);
+  let preset = 'standard';
+  if (typeof variant.preset === 'string') preset = variant.preset;
+  else writeFileSync(join(directory, (preset = './preset.yaml')), variant.preset.yaml);
+  writeFileSync(join(directory, 'profile.json'), JSON.stringify({ interceptor: { hosts: { [HOST]: `127.0.0.1:${originPort}` }, trustedCAs: [files.authority] } }));
+  const process = new ServerProcess({
+    name: variant.name,
+    command: BIN,
+    args: ['proxy', '--listen', '127.0.0.1:0', '--preset', preset, '--profile', 'profile.json'],
+    cwd: directory,
+    env: { MENTU_HOME: home, NODE_OPTIONS: nodeOptions },
+  });
+  const port = Number((await process.said(/proxy on http:\/\/127\.0\.0\.1:(\d+)/))[1]);
+  const record = join(directory, '.mentu/jobs/latest/flows.jsonl');
+  const recorded = async (): Promise<number | null> => (variant.line === null ? null : countLines(record, variant.line));
+  return {
+    name: variant.name,
+    records: variant.records,
+    version,
+    port,
+    process,
+    speaksHttp2: true,
+    recorded,
+    async close() {
+      await process.stop();
+      const problems: string[] = [];
+      if (!process.output.includes(' in ')) problems.push('it ended without its summary');
+      if (variant.signals) {
+        const signals = countSignals(join(home, 'cir.db'));
+        const lines = countLines(record, HTTP_LINE);
+        if (signals !== (await lines)) problems.push(`CIR has ${signals} HTTP flows, the record ${await lines}`);
+      }
+      return problems;
+    },
+  };
+}
+
+function countSignals(file: string): number {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const row = database.prepare(`SELECT count(*) AS n FROM signals WHERE type = 'network_flow' AND data ->> 'kind' = 'http'`).get()!;
+    return Number(row['n']);
+  } finally {
+    database.close();
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Runs our proxy alone under Node's sampling profiler and prints where its time goes:
+ *
+ *   node bench/profile.ts [--version h1|h2] [--seconds N] [--preset standard] [--top N] [--keep]
+ */
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { writeOriginFiles } from './certificates.ts';
+import { STANDARD, VARIANTS, startMentu } from './contenders/mentu.ts';
+import { load, type Version } from './hey.ts';
+import { HOST, startOrigin } from './origin.ts';
+
+interface CpuProfile {
+  readonly nodes: readonly { readonly id: number; readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number } }[];
+  readonly samples: readonly number[];
+  readonly timeDeltas: readonly number[];
+}
+
+const { values } = parseArgs({
+  options: {
+    version: { type: 'string', default: 'h1' },
+    seconds: { type: 'string', default: '8' },
+    variant: { type: 'string', default: STANDARD.name },
+    top: { type: 'string', default: '25' },
+    keep: { type: 'boolean', default: false },
+  },
+});
+const variant = [STANDARD, ...VARIANTS].find(({ name }) => name === values.variant);
+if (!variant) throw new Error(`--variant is one of ${[STANDARD, ...VARIANTS].map(({ name }) => name).join(' | ')}`);
+
+const directory = mkdtempSync(join(tmpdir(), 'mentu-profile-'));
+const version = values.version as Version;
+const files = writeOriginFiles(directory, HOST);
+const origin = await startOrigin(directory, files, false);
+try {
+  const own = join(directory, 'mentu');
+  const profiles = join(directory, 'profiles');
+  for (const folder of [own, profiles]) mkdirSync(folder);
+  const mentu = await startMentu(variant, { directory: own, files, originPort: origin.port }, '', `--cpu-prof --cpu-prof-dir=${profiles} --cpu-prof-interval=200`);
+  const options = { originPort: origin.port, proxyPort: mentu.port, version, connections: 32 };
+  await load({ ...options, seconds: 2 });
+  const before = mentu.process!.cpuSeconds();
+  const measured = await load({ ...options, seconds: Number(values.seconds) });
+  const cpu = mentu.process!.cpuSeconds() - before;
+  const memory = mentu.process!.residentMiB();
+  const problems = await mentu.close();
+  const flows = await mentu.recorded();
+  console.log(`${version}, ${variant.name}: ${Math.round(measured.perSecond)} requests/s, p50 ${measured.p50} ms, p99 ${measured.p99} ms, ${((cpu / measured.requests) * 1e6).toFixed(1)} µs of processor time a request, ${memory} MiB`);
+  for (const problem of [measured.failure, ...problems]) if (problem !== null) console.log(`WRONG: ${problem}`);
+  for (const file of readdirSync(profiles)) print(file, JSON.parse(readFileSync(join(profiles, file), 'utf8')) as CpuProfile, flows ?? measured.requests);
+} finally {
+  await origin.process.stop();
+  if (values.keep) console.log(`kept: ${directory}`);
+  else rmSync(directory, { recursive: true });
+}
+
+function print(file: string, profile: CpuProfile, flows: number): void {
+  const self = new Map<number, number>();
+  profile.samples.forEach((id, i) => self.set(id, (self.get(id) ?? 0) + profile.timeDeltas[i]!));
+  const byFunction = new Map<string, number>();
+  for (const { id, callFrame } of profile.nodes) {
+    const place = callFrame.url === '' ? '' : ` ${callFrame.url.replace(/^.*\/(?=(core|plugins|cli|node_modules)\/)/, '')}:${callFrame.lineNumber + 1}`;
+    const name = (callFrame.functionName || '(anonymous)') + place;
+    byFunction.set(name, (byFunction.get(name) ?? 0) + (self.get(id) ?? 0));
+  }
+  const idle = byFunction.get('(idle)') ?? 0;
+  const total = [...byFunction.values()].reduce((sum, time) => sum + time, 0);
+  console.log(`\n${file}: ${flows} flows, ${((total - idle) / flows).toFixed(1)} µs a flow busy, ${(idle / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} s idle`);
+  const rows = [...byFunction].filter(([name]) => name !== '(idle)').sort((a, b) => b[1] - a[1]);
+  for (const [name, time] of rows.slice(0, Number(values.top))) console.log(`${(time / flows).toFixed(2).padStart(8)} µs ${((100 * time) / (total - idle)).toFixed(1).padStart(5)} %  ${name}`);
+}
