@@ -1,5 +1,5 @@
 /** A connection and a flow as hooks see them. The proxy's own state hangs on subclasses, out of a plugin's sight. */
-import type { Verdict } from './hooks.ts';
+import type { Verdict } from './decision.ts';
 import type { Headers } from './headers.ts';
 import type { FlowKind, FlowRecord } from './record.ts';
 

@@ -8,29 +8,9 @@
  * plugin's name and the flow goes on). `freeze` is core's own step and has no taps.
  */
 import { AsyncParallelHook, AsyncSeriesBailHook, AsyncSeriesHook } from 'tapable';
-import { MentuError, type ErrorCode } from './errors.ts';
+import type { Decision, Verdict } from './decision.ts';
+import { MentuError } from './errors.ts';
 import type { CompletedFlow, Connection, Flow } from './flow.ts';
-
-/** What a tap of `onConnect` or `onRequest` may return; nothing means no opinion. */
-export type Decision =
-  /** Noted in the record; later taps may still deny. `wouldDeny` marks what an audit would have denied. */
-  | { readonly action: 'allow'; readonly rule: string; readonly wouldDeny?: boolean }
-  /** Ends the decision. `host` is the name that broke the rule. */
-  | { readonly action: 'deny'; readonly rule: string; readonly host?: string; readonly code?: ErrorCode }
-  /** Ends the decision: answered in the upstream's place, nothing is dialled. In `onConnect`, it answers every request of the connection. */
-  | {
-      readonly action: 'answer';
-      readonly rule: string;
-      readonly status: number;
-      readonly headers?: readonly (readonly [string, string])[];
-      readonly body?: string | Uint8Array;
-    }
-  /** `onConnect` only; ends the decision: TLS is relayed without being decrypted. */
-  | { readonly action: 'passthrough'; readonly rule: string };
-
-/** The decision with the plugin that made it. */
-export type Verdict = Decision & { readonly by: string };
-
 
 /** The part of a tapable hook that a plugin uses. A tap without a promise costs the hot path none. */
 export interface Tappable<Subject, Result> {

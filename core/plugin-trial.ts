@@ -3,7 +3,8 @@
  * their order, and no network. What passes here meets sockets and streams only in a capture.
  */
 import { Headers } from './headers.ts';
-import { CaptureHooks, type Verdict } from './hooks.ts';
+import { CaptureHooks } from './hooks.ts';
+import type { Verdict } from './decision.ts';
 import type { CompletedFlow, Connection, Flow, Side } from './flow.ts';
 import { pluginContext } from './plugin-context.ts';
 import type { CapturePlugin, JobView } from './plugin.ts';

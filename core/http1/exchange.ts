@@ -1,17 +1,26 @@
-/** One request and its response on a client's HTTP/1 connection. */
 import type { Duplex } from 'node:stream';
 import type { Headers } from '../headers.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../relay/exchange.ts';
 import { NO_BODY, isPersistent, writeHead, type Framing, type RequestLine } from './head.ts';
-import type { Http1Server } from './server.ts';
 import { MessageWriter } from './writer.ts';
 
+/** The connection that an exchange takes place on. */
+export interface ExchangeOwner {
+  /** The request body may flow (again), or must wait. */
+  bodyWanted(): void;
+  /** The exchange is over on both sides; `keep` where the connection outlives it. */
+  exchangeOver(keep: boolean): void;
+  /** The connection's bytes, which are no longer HTTP. */
+  detach(): Duplex;
+}
+
+/** One request and its response on a client's HTTP/1 connection. */
 export class Http1Exchange implements ClientExchange {
   readonly head: RequestHead;
   events: ClientEvents | null = null;
   requestComplete: boolean;
   readonly #socket: Duplex;
-  readonly #server: Http1Server;
+  readonly #owner: ExchangeOwner;
   readonly #persistent: boolean;
   #started = false;
   #held = false;
@@ -20,9 +29,9 @@ export class Http1Exchange implements ClientExchange {
   #responseEnded = false;
   #over = false;
 
-  constructor(socket: Duplex, line: RequestLine, framing: Framing, route: { scheme: 'http' | 'https'; authority: string; path: string }, server: Http1Server) {
+  constructor(socket: Duplex, line: RequestLine, framing: Framing, route: { scheme: 'http' | 'https'; authority: string; path: string }, owner: ExchangeOwner) {
     this.#socket = socket;
-    this.#server = server;
+    this.#owner = owner;
     this.#writer = new MessageWriter(socket);
     this.requestComplete = framing === NO_BODY;
     this.#persistent = isPersistent(line.version, line.headers);
@@ -48,17 +57,17 @@ export class Http1Exchange implements ClientExchange {
 
   start(): void {
     this.#started = true;
-    if (!this.requestComplete) this.#server.bodyWanted();
+    if (!this.requestComplete) this.#owner.bodyWanted();
   }
 
   pauseRequest(): void {
     this.#held = true;
-    this.#server.bodyWanted();
+    this.#owner.bodyWanted();
   }
 
   resumeRequest(): void {
     this.#held = false;
-    this.#server.bodyWanted();
+    this.#owner.bodyWanted();
   }
 
   inform(head: ResponseHead): void {
@@ -111,7 +120,7 @@ export class Http1Exchange implements ClientExchange {
   detach(): Duplex {
     this.#over = true;
     this.#writer.flush();
-    return this.#server.detach();
+    return this.#owner.detach();
   }
 
   drained(): void {
@@ -129,6 +138,6 @@ export class Http1Exchange implements ClientExchange {
   #settle(): void {
     if (this.#over || !this.#responseEnded) return;
     this.#over = true;
-    this.#server.exchangeOver(this.#keep && this.requestComplete);
+    this.#owner.exchangeOver(this.#keep && this.requestComplete);
   }
 }

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import type { ClientExchange, ResponseHead } from '../relay/exchange.ts';
 import { bodyReader, type BodyHandler, type BodyReader } from './body.ts';
-import { Http1Exchange } from './exchange.ts';
+import { Http1Exchange, type ExchangeOwner } from './exchange.ts';
 import { Http1SyntaxError, MAX_HEAD_BYTES, NO_BODY, parseRequestHead, requestFraming, writeHead, type Framing, type RequestLine } from './head.ts';
 
 /** Bytes of later requests that wait behind the exchange under way before the connection is paused. */
@@ -21,7 +21,7 @@ export interface Http1ServerEvents {
   onClose(): void;
 }
 
-export class Http1Server implements BodyHandler {
+export class Http1Server implements BodyHandler, ExchangeOwner {
   readonly #socket: Duplex;
   readonly #events: Http1ServerEvents;
   #pending: Buffer | null = null;
@@ -158,7 +158,6 @@ export class Http1Server implements BodyHandler {
     });
   }
 
-  /** The body may flow (again), or must wait. */
   bodyWanted(): void {
     if (this.#pending !== null) this.#parse();
     else this.#applyPause();
@@ -173,7 +172,6 @@ export class Http1Server implements BodyHandler {
     else this.#socket.resume();
   }
 
-  /** The exchange is over on both sides; `keep` where the connection outlives it. */
   exchangeOver(keep: boolean): void {
     this.#exchange = null;
     if (!keep || this.#ended) {

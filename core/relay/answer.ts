@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { MentuError, statusOf } from '../errors.ts';
 import { Headers } from '../headers.ts';
-import type { Verdict } from '../hooks.ts';
+import type { Verdict } from '../decision.ts';
 import type { ViolationRecord } from '../record.ts';
 import type { ResponseHead } from './exchange.ts';
 

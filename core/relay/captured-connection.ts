@@ -2,7 +2,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { MentuError } from '../errors.ts';
 import type { ClientHello, Connection, Destination, Endpoint } from '../flow.ts';
-import type { Verdict } from '../hooks.ts';
+import type { Verdict } from '../decision.ts';
 import type { ClientTlsRecord } from '../record.ts';
 import type { UpstreamLink } from '../upstream/link.ts';
 

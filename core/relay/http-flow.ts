@@ -1,11 +1,11 @@
 /** One request and its response: what hooks see of it, and the marks that its record is made from. */
 import type { Flow, FlowRequest, FlowResponse, Side } from '../flow.ts';
 import type { Headers } from '../headers.ts';
-import type { Verdict } from '../hooks.ts';
+import type { Verdict } from '../decision.ts';
 import type { LinkFacts } from '../upstream/link.ts';
 import type { CapturedConnection } from './captured-connection.ts';
 import type { RequestHead, ResponseHead } from './exchange.ts';
-import type { Tee } from './tee.ts';
+import type { BodyObserver, Tee } from './tee.ts';
 
 class HttpFlowRequest implements FlowRequest {
   method: string;
@@ -28,8 +28,6 @@ class HttpFlowRequest implements FlowRequest {
     return `${this.scheme}://${this.authority}${this.path === '*' ? '/*' : this.path}`;
   }
 }
-
-export type BodyObserver = (chunk: Uint8Array) => void;
 
 export class HttpFlow implements Flow {
   readonly id: string;

@@ -9,7 +9,7 @@
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import type { Headers } from '../headers.ts';
-import type { Verdict } from '../hooks.ts';
+import type { Verdict } from '../decision.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Outcome } from '../record.ts';
 import type { LinkFacts } from '../upstream/link.ts';

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import type { Destination } from '../flow.ts';
-import type { Verdict } from '../hooks.ts';
+import type { Verdict } from '../decision.ts';
 import { Http1Server } from '../http1/server.ts';
 import { Http2Server } from '../http2/server.ts';
 import { socketAddress } from '../names/host.ts';

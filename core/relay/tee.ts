@@ -1,8 +1,18 @@
 /** One direction of a flow's body on its way through: observed, captured for the record, and held back where someone is slow. */
 import type { Headers } from '../headers.ts';
 import type { BodyCapture } from '../recorder/body-capture.ts';
-import type { FlowRecorder } from '../recorder/flow-recorder.ts';
-import type { BodyObserver } from './http-flow.ts';
+import type { BufferReclaimer } from './reclaimer.ts';
+
+export type BodyObserver = (chunk: Uint8Array) => void;
+
+/** What the tees of all flows share. */
+export interface TeeHost {
+  readonly reclaimer: BufferReclaimer;
+  /** Null where nothing is recorded. */
+  bodyCapture(): BodyCapture | null;
+  /** Runs a plugin's observer; its failure changes nothing. */
+  guard(observe: () => void): void;
+}
 
 /** Why the source is paused. */
 export const HELD_BY_PEER = 1;
@@ -19,14 +29,14 @@ export class Tee {
   /** Made with the first chunk; null where there was none, or nothing is recorded. */
   capture: BodyCapture | null = null;
   trailers: Headers | null = null;
-  readonly #recorder: FlowRecorder;
+  readonly #host: TeeHost;
   readonly #source: TeeSource;
   #observers: BodyObserver[] | null = null;
   #begun = false;
   #held = 0;
 
-  constructor(recorder: FlowRecorder, source: TeeSource) {
-    this.#recorder = recorder;
+  constructor(host: TeeHost, source: TeeSource) {
+    this.#host = host;
     this.#source = source;
   }
 
@@ -37,8 +47,8 @@ export class Tee {
   /** Gives the chunk to who watches. The chunk may be forwarded at once, whatever they make of it. */
   pass(chunk: Buffer): void {
     if (!this.#begun) this.#begin();
-    this.#recorder.reclaimer.passed(chunk.length);
-    if (this.#observers) for (const observe of this.#observers) this.#recorder.guard(() => observe(chunk));
+    this.#host.reclaimer.passed(chunk.length);
+    if (this.#observers) for (const observe of this.#observers) this.#host.guard(() => observe(chunk));
     if (this.capture && !this.capture.write(chunk)) this.hold(HELD_BY_CAPTURE);
   }
 
@@ -56,7 +66,7 @@ export class Tee {
 
   #begin(): void {
     this.#begun = true;
-    this.capture = this.#recorder.bodyCapture();
+    this.capture = this.#host.bodyCapture();
     if (this.capture) this.capture.onDrain = () => this.release(HELD_BY_CAPTURE);
   }
 }

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { hostInUrl } from '../names/host.ts';
 import { readAnswer, type Parsed } from './tunnel-reader.ts';
-import type { ProxyCredentials, TunnelTarget } from './upstream-proxy.ts';
+import type { ProxyCredentials, TunnelTarget } from './tunnel-target.ts';
 
 const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})(?: ([^\r\n]*))?\r?\n/;
 /** Interim answers before the final one that are waited for. */

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { addressBytes } from '../names/address.ts';
 import { readAnswer, type Parsed } from './tunnel-reader.ts';
-import type { ProxyCredentials, TunnelTarget } from './upstream-proxy.ts';
+import type { ProxyCredentials, TunnelTarget } from './tunnel-target.ts';
 
 const VERSION = 5;
 const NO_AUTHENTICATION = 0;

@@ -5,17 +5,7 @@ import { MentuError } from '../errors.ts';
 import { canonicalHost, hostInUrl, isAddress } from '../names/host.ts';
 import { openHttpTunnel } from './http-tunnel.ts';
 import { openSocksTunnel } from './socks-tunnel.ts';
-
-export interface TunnelTarget {
-  /** Canonical name or address. */
-  readonly host: string;
-  readonly port: number;
-}
-
-export interface ProxyCredentials {
-  readonly user: string;
-  readonly password: string;
-}
+import type { ProxyCredentials, TunnelTarget } from './tunnel-target.ts';
 
 interface TunnelOptions {
   readonly timeoutMs: number;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CaptureHooks, Headers, MentuError, type Connection, type DomainList, type Flow, type JobView } from '../../../core/index.ts';
-import type { Verdict } from '../../../core/hooks.ts';
+import type { Verdict } from '../../../core/decision.ts';
 import { pluginContext } from '../../../core/plugin-context.ts';
 import domainPolicy from '../../../plugins/domain-policy/index.ts';
 
