@@ -7,6 +7,7 @@ import { MentuError } from '../../../core/index.ts';
 import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
 import { PlaneHelper } from '../plane/helper.ts';
 import { findTool, findTools } from '../tools.ts';
+import { trustFiles } from '../trust/stores.ts';
 import { environmentOf, identityOf } from './environment.ts';
 import { INSTALL_LINE, examine } from './examination.ts';
 import type { Guard } from './guards.ts';
@@ -54,7 +55,7 @@ export class NamespaceEngine implements GuestEngine {
     });
     terminal?.release();
     try {
-      // The shares are walked while the helper starts.
+      // The shares are walked, and the trust stores merged, while the helper starts.
       const mounts = await planMounts(spec);
       const walked = performance.now() - started;
       const identity = identityOf(process.getuid?.() ?? 0, process.getgid?.() ?? 0);
@@ -64,7 +65,7 @@ export class NamespaceEngine implements GuestEngine {
         cwd: spec.cwd ?? identity.home,
         identity,
         mounts,
-        authority: spec.caCertificate,
+        trust: spec.caCertificate === null ? [] : trustFiles(spec.caCertificate),
         network: spec.network === 'plane',
         terminal: terminal !== null,
         tools: { bwrap: found.tools.bwrap, setsid },

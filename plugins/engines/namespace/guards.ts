@@ -21,6 +21,8 @@ export const GUARDS = [
   'read-only',
   /** Unix sockets and FIFOs inside shares cannot be reached. */
   'sockets',
+  /** Shares as overlays: without it, as where the kernel has none, the sockets in a share are covered one by one. */
+  'overlays',
   /** Masked names and hidden paths. */
   'masks',
   /** Covered files under /proc. */

@@ -7,15 +7,21 @@ import type { HelperOptions } from '../plane/message.ts';
 import { PlaneNetwork } from '../plane/network.ts';
 import { HelperPort, helperOptions } from '../plane/port.ts';
 import type { HelperService } from '../plane/port.ts';
-import { Bubblewrap } from './bubblewrap.ts';
+import type { Bubblewrap } from './bubblewrap.ts';
 import type { GuestPlan } from './plan.ts';
-import { layRoot } from './root.ts';
-import { Stage } from './stage.ts';
+
+type Parts = Awaited<ReturnType<typeof loadParts>>;
+
+async function loadParts() {
+  const [{ Stage }, { layRoot }, { Bubblewrap }] = await Promise.all([import('./stage.ts'), import('./root.ts'), import('./bubblewrap.ts')]);
+  return { Stage, layRoot, Bubblewrap };
+}
 
 class Launcher implements HelperService<GuestPlan> {
   readonly #port: HelperPort<GuestPlan>;
   readonly #libc: Promise<LibC>;
-  readonly #stage: Promise<Stage>;
+  /** Loaded while the network's tools run. */
+  readonly #parts: Promise<Parts>;
   /** Null where a test leaves the guest in the host's network. */
   readonly #network: Promise<PlaneNetwork | null>;
   readonly #boot: Record<string, number> = {};
@@ -26,27 +32,29 @@ class Launcher implements HelperService<GuestPlan> {
     this.#port = port;
     this.#boot['helper'] = process.uptime() * 1000;
     this.#libc = LibC.load();
-    this.#stage = this.#libc.then((libc) => new Stage(libc));
     this.#network = this.#openNetwork(options);
+    this.#parts = this.#libc.then(loadParts);
     // Failures are told in answer to `start`.
-    this.#stage.catch(() => undefined);
+    this.#parts.catch(() => undefined);
     this.#network.catch(() => undefined);
   }
 
   async #openNetwork(options: HelperOptions): Promise<PlaneNetwork | null> {
     if (options.network === 'host') return null;
     const started = performance.now();
-    const rules = options.network === 'plane' ? PlaneNetwork.startRuleset(options.tools, options) : null;
+    const tools = options.network === 'plane' ? PlaneNetwork.startTools(options.tools, options) : null;
     const libc = await this.#libc;
-    const network = rules === null ? await PlaneNetwork.isolated(options.tools, libc) : await PlaneNetwork.open(options.tools, libc, rules);
-    if (rules !== null) this.#port.sendListeners(network.sockets);
+    const network = tools === null ? await PlaneNetwork.isolated(options.tools, libc) : await PlaneNetwork.open(options.tools, libc, tools);
+    if (tools !== null) this.#port.sendListeners(network.sockets);
     this.#boot['network'] = performance.now() - started;
     return network;
   }
 
   async start(plan: GuestPlan): Promise<Record<string, number>> {
-    const [libc, stage] = await Promise.all([this.#libc, this.#stage]);
+    const libc = await this.#libc;
+    const { Stage, layRoot, Bubblewrap } = await this.#parts;
     const started = performance.now();
+    const stage = new Stage(libc, !plan.without.includes('overlays'));
     const root = await layRoot(stage, plan);
     this.#boot['root'] = performance.now() - started;
     const network = await this.#network;

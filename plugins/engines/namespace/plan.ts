@@ -1,4 +1,5 @@
 /** What the host tells its helper of the guest to start. Plain JSON. */
+import type { TrustFile } from '../trust/stores.ts';
 import type { Guard } from './guards.ts';
 
 /**
@@ -37,8 +38,8 @@ export interface GuestPlan {
   readonly cwd: string;
   readonly identity: Identity;
   readonly mounts: readonly PlannedMount[];
-  /** PEM of the job's CA; null where nothing is decrypted. */
-  readonly authority: string | null;
+  /** The trust stores that replace the host's; none where nothing is decrypted. */
+  readonly trust: readonly TrustFile[];
   readonly network: boolean;
   /** The guest's stdin is a terminal that becomes its controlling terminal. */
   readonly terminal: boolean;

@@ -1,7 +1,6 @@
 /** Puts the guest's root together on the stage and says in bubblewrap's options how it is mounted. */
-import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync, realpathSync, statSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, lstatSync, readdirSync, readlinkSync, realpathSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { trustFiles } from '../trust/stores.ts';
 import { ETC_FILES, ownFiles, shownFolders } from './etc.ts';
 import { below, bytes } from './paths.ts';
 import type { BytePath, GuestPlan, PlannedMount } from './plan.ts';
@@ -21,11 +20,10 @@ const FRESH_FOLDERS = [
 type Options = BytePath[];
 
 export async function layRoot(stage: Stage, plan: GuestPlan): Promise<Options> {
-  const trusted = plan.authority === null ? [] : trustFiles(plan.authority);
-  const files = (folder: string): LayerFile[] => trusted.flatMap(({ path, content }) => inFolder(folder, path, content));
+  const files = (folder: string): LayerFile[] => plan.trust.flatMap(({ path, content }) => inFolder(folder, path, content));
   return [
     ...(await systemFolders(stage, plan, files)),
-    ...['--ro-bind', plan.without.includes('etc') ? '/etc' : etc(stage, plan, trusted), '/etc'],
+    ...['--ro-bind', plan.without.includes('etc') ? '/etc' : etc(stage, plan), '/etc'],
     ...['--proc', '/proc'],
     ...(plan.without.includes('proc') ? [] : coveredProc(stage)),
     ...['--dev', '/dev'],
@@ -49,6 +47,11 @@ function inFolder(folder: string, path: string, content: LayerFile['content']): 
   return way === null || way === '' ? [] : [{ path: way, content }];
 }
 
+/** What a mount of the job needs to be mounted on. */
+function emptyFor(mount: PlannedMount): LayerFile['content'] {
+  return mount.directory ? 'folder' : { text: '' };
+}
+
 /** /usr and what lies beside it. Mounts of the job that go below /usr need a folder, or a file, to be mounted on. */
 async function systemFolders(stage: Stage, plan: GuestPlan, trusted: (folder: string) => LayerFile[]): Promise<Options> {
   const beside = BESIDE_USR.map((name) => `/${name}`).filter((path) => existsSync(path));
@@ -56,7 +59,7 @@ async function systemFolders(stage: Stage, plan: GuestPlan, trusted: (folder: st
   const folders = ['/usr', ...beside.filter((path) => !links.includes(path))];
   const options = links.flatMap((path) => ['--symlink', bytes(readlinkSync(path)), path]);
   for (const folder of folders) {
-    const points = plan.mounts.flatMap((mount) => inFolder(folder, realDestination(mount.destination), mount.directory ? null : ''));
+    const points = plan.mounts.flatMap((mount) => inFolder(folder, realDestination(mount.destination), emptyFor(mount)));
     const { path, sealed } = stage.layered(folder, [...trusted(folder), ...points.filter((point) => !existsSync(join(folder, point.path)))]);
     options.push('--ro-bind', path, folder);
     if (!sealed && !plan.without.includes('sockets')) {
@@ -76,24 +79,24 @@ function realDestination(path: string): string {
   return join(above, path.slice(parent.length));
 }
 
-function etc(stage: Stage, plan: GuestPlan, trusted: readonly { path: string; content: string | Buffer }[]): string {
+function etc(stage: Stage, plan: GuestPlan): string {
   const root = stage.folder();
   const folders = shownFolders(readdirSync('/etc')).filter((name) => statSync(join('/etc', name), { throwIfNoEntry: false })?.isDirectory());
   for (const name of ETC_FILES) copy(join('/etc', name), join(root, name));
-  for (const [name, content] of Object.entries(ownFiles(plan.identity, plan.network))) write(join(root, name), content);
+  for (const [name, content] of Object.entries(ownFiles(plan.identity, plan.network))) write(join(root, name), { text: content });
   symlinkSync('../proc/self/mounts', join(root, 'mtab'));
   for (const name of folders) {
     const folder = join('/etc', name);
-    write(join(root, name), null);
-    stage.layered(folder, trusted.flatMap(({ path, content }) => inFolder(folder, path, content)), { at: join(root, name), small: true });
+    write(join(root, name), 'folder');
+    stage.layered(folder, plan.trust.flatMap(({ path, content }) => inFolder(folder, path, content)), { at: join(root, name), small: true });
   }
-  for (const { path, content } of trusted) {
+  for (const { path, content } of plan.trust) {
     const way = below('/etc', path);
     if (way !== null && !folders.some((name) => below(name, way) !== null)) write(join(root, way), content);
   }
   for (const mount of plan.mounts) {
     const way = below('/etc', mount.destination);
-    if (way && !existsSync(join(root, way)) && !folders.some((name) => below(name, way) !== null)) write(join(root, way), mount.directory ? null : '');
+    if (way && !existsSync(join(root, way)) && !folders.some((name) => below(name, way) !== null)) write(join(root, way), emptyFor(mount));
   }
   return root;
 }
@@ -102,10 +105,10 @@ function etc(stage: Stage, plan: GuestPlan, trusted: readonly { path: string; co
 function copy(from: string, to: string): void {
   const found = lstatSync(from, { throwIfNoEntry: false });
   if (!found) return;
-  write(dirname(to), null);
+  write(dirname(to), 'folder');
   try {
     if (found.isSymbolicLink()) symlinkSync(readlinkSync(from), to);
-    else if (found.isFile()) write(to, readFileSync(from));
+    else if (found.isFile()) copyFileSync(from, to);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
   }
@@ -117,7 +120,7 @@ function share(stage: Stage, plan: GuestPlan, mount: PlannedMount): Options {
   const at = bytes(mount.destination);
   const readOnly = mount.readOnly && !plan.without.includes('read-only');
   const seal = !plan.without.includes('sockets');
-  const nested = plan.mounts.flatMap((other) => (other === mount ? [] : inFolder(mount.destination, other.destination, other.directory ? null : '')));
+  const nested = plan.mounts.flatMap((other) => (other === mount ? [] : inFolder(mount.destination, other.destination, emptyFor(other))));
   const points = nested.filter(({ path }) => !existsSync(join(source, path)));
   const layer = readOnly && seal && mount.directory ? stage.layered(source, points) : { path: source, sealed: false };
   const hidden = plan.without.includes('masks') ? [] : masks;

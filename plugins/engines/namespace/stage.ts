@@ -3,18 +3,20 @@
  * namespace, so that nothing is left behind however the helper ends. It is mounted over /sys, which neither the
  * helper nor a guest needs.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { MS_BIND, MS_REC } from '../libc.ts';
 import type { LibC } from '../libc.ts';
+import type { TrustContent } from '../trust/stores.ts';
 
 const MOUNT_POINT = '/sys';
+
+export type Content = TrustContent | 'folder';
 
 export interface LayerFile {
   /** Relative to the folder. */
   readonly path: string;
-  /** Null makes a folder. */
-  readonly content: string | Buffer | null;
+  readonly content: Content;
 }
 
 export interface Layered {
@@ -29,14 +31,16 @@ export interface Layered {
 
 export class Stage {
   readonly #libc: LibC;
+  readonly #overlays: boolean;
   #count = 0;
   /** An empty folder, an empty file, and an empty file that nobody may open. */
   readonly emptyFolder = join(MOUNT_POINT, 'empty-folder');
   readonly emptyFile = join(MOUNT_POINT, 'empty-file');
   readonly closedFile = join(MOUNT_POINT, 'closed-file');
 
-  constructor(libc: LibC) {
+  constructor(libc: LibC, overlays: boolean) {
     this.#libc = libc;
+    this.#overlays = overlays;
     libc.mount('tmpfs', MOUNT_POINT, 'tmpfs', 0, 'mode=0700');
     mkdirSync(this.emptyFolder, { mode: 0o555 });
     writeFileSync(this.emptyFile, '', { mode: 0o444 });
@@ -66,13 +70,14 @@ export class Stage {
     const source = this.folder();
     const own = files.length > 0 ? this.#own(lower, files) : null;
     try {
+      if (!this.#overlays) throw new Error('left out');
       this.#libc.mount(lower, source, null, MS_BIND, null);
       this.#libc.mount('overlay', at, 'overlay', 0, `lowerdir=${own === null ? `${source}:${this.emptyFolder}` : `${own}:${source}`}`);
       return { path: at, sealed: true };
     } catch {
       if (own !== null && small) {
         cpSync(lower, at, { recursive: true, verbatimSymlinks: true });
-        cpSync(own, at, { recursive: true, force: true });
+        cpSync(own, at, { recursive: true, verbatimSymlinks: true, force: true });
       } else {
         this.bind(lower, at);
         for (const { path } of files) if (own !== null && existsSync(join(at, path))) this.bind(join(own, path), join(at, path));
@@ -94,9 +99,10 @@ export class Stage {
   }
 }
 
-/** Writes a file, or makes a folder, with the folders above it; readable by all. */
-export function write(path: string, content: string | Buffer | null): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  if (content !== null) writeFileSync(path, content, { mode: 0o644 });
-  else mkdirSync(path, { recursive: true, mode: 0o755 });
+/** Makes a file, link or folder, with the folders above it; readable by all. */
+export function write(path: string, content: Content): void {
+  mkdirSync(content === 'folder' ? path : dirname(path), { recursive: true, mode: 0o755 });
+  if (content === 'folder') return;
+  if ('link' in content) symlinkSync(content.link, path);
+  else writeFileSync(path, 'text' in content ? content.text : Buffer.from(content.base64, 'base64'), { mode: 0o644 });
 }

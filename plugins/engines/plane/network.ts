@@ -25,6 +25,12 @@ export interface PlaneSockets {
   readonly dns: readonly Socket[];
 }
 
+/** Tools that run in the plane. `links` waits for its lines. */
+export interface PlaneTools {
+  readonly rules: RunningCommand;
+  readonly links: RunningCommand;
+}
+
 export class PlaneNetwork {
   readonly sockets: PlaneSockets;
   readonly #tools: Tools;
@@ -40,29 +46,28 @@ export class PlaneNetwork {
     this.#guest = namespaces.guest;
   }
 
-  /** Starts what needs no library, so that it overlaps with loading one. */
-  static startRuleset(tools: Tools, options: RulesetOptions): RunningCommand {
-    const command = startCommand(tools.nft, ['-f', '-']);
-    command.feed(ruleset(options));
-    return command;
+  /** Starts what needs no library, in the plane, so that it overlaps with loading one. */
+  static startTools(tools: Tools, options: RulesetOptions): PlaneTools {
+    const rules = startCommand(tools.nft, ['-f', '-']);
+    rules.feed(ruleset(options));
+    return { rules, links: startCommand(tools.ip, ['-batch', '-']) };
   }
 
   /** Sockets in the plane, a veth pair, and a guest end that is up. */
-  static async open(tools: Tools, libc: LibC, rules: RunningCommand): Promise<PlaneNetwork> {
+  static async open(tools: Tools, libc: LibC, { rules, links }: PlaneTools): Promise<PlaneNetwork> {
     const v6 = hasIpv6();
     const sockets = await listen(libc, v6);
     const plane = openSync('/proc/self/ns/net', 'r');
-    const planeSide = startCommand(tools.ip, ['-batch', '-']); // forked here: it stays in the plane
     const guest = enterFreshNamespace(libc);
+    const guestLinks = startCommand(tools.ip, ['-batch', '-']); // forked here: it stays with the guest
     try {
-      planeSide.feed(lines(planeLines(process.pid, v6)));
-      await planeSide.done;
-      const guestSide = startCommand(tools.ip, ['-batch', '-']);
-      guestSide.feed(lines(guestLines(v6)));
-      await Promise.all([guestSide.done, rules.done]);
+      links.feed(lines(planeLines(process.pid, v6)));
+      await links.done;
     } finally {
       libc.enterNetwork(plane);
     }
+    guestLinks.feed(lines(guestLines(v6)));
+    await Promise.all([guestLinks.done, rules.done]);
     return new PlaneNetwork(sockets, tools, libc, { plane, guest });
   }
 

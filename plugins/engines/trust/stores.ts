@@ -27,10 +27,13 @@ const JAVA_STORES = ['lib/security/cacerts', 'jre/lib/security/cacerts'] as cons
 const SHARED_JAVA_STORES = ['/etc/ssl/certs/java/cacerts', '/etc/pki/java/cacerts', '/etc/pki/ca-trust/extracted/java/cacerts'] as const;
 const CHROMIUM_POLICIES = ['/etc/chromium/policies/managed', '/etc/opt/chrome/policies/managed'] as const;
 
+/** A file's content, or where a link leads; plain JSON, for it may go to another process. */
+export type TrustContent = { readonly text: string } | { readonly base64: string } | { readonly link: string };
+
 export interface TrustFile {
   /** Absolute path in the guest. */
   readonly path: string;
-  readonly content: string | Buffer;
+  readonly content: TrustContent;
 }
 
 /** The bundle of the host's system, or Node's own where the host has none. */
@@ -47,16 +50,17 @@ export function trustFiles(authority: string, now: number = Date.now()): TrustFi
   if (!der) throw new Error('the job CA is not a PEM certificate');
   const pem = authority.trimEnd() + '\n';
   const bundle = `${hostBundle().trimEnd()}\n${pem}`;
-  const bundles = BUNDLES.filter((path) => ALWAYS.has(path) || existsSync(path));
+  const others = BUNDLES.filter((path) => path !== BUNDLE_FILE && (ALWAYS.has(path) || existsSync(path)));
   const policy = JSON.stringify({ CACertificates: [der.toString('base64')] });
   const javaStores = hostJavaStores();
   const keystore = javaStores.length > 0 ? javaKeystore(certificatesOf(bundle), now) : null;
   return [
-    ...bundles.map((path) => ({ path, content: bundle })),
-    { path: AUTHORITY_FILE, content: pem },
-    { path: hashLink(der), content: pem },
-    ...CHROMIUM_POLICIES.map((folder) => ({ path: join(folder, 'mentu.json'), content: policy })),
-    ...(keystore ? javaStores.map((path) => ({ path, content: keystore })) : []),
+    { path: BUNDLE_FILE, content: { text: bundle } },
+    ...others.map((path) => ({ path, content: { link: BUNDLE_FILE } })),
+    { path: AUTHORITY_FILE, content: { text: pem } },
+    { path: hashLink(der), content: { link: AUTHORITY_FILE } },
+    ...CHROMIUM_POLICIES.map((folder) => ({ path: join(folder, 'mentu.json'), content: { text: policy } })),
+    ...(keystore ? javaStores.map((path) => ({ path, content: { base64: keystore.toString('base64') } })) : []),
   ];
 }
 
