@@ -5,6 +5,7 @@ import { MentuError } from '../core/index.ts';
 import { isUsageError, parseFlags } from './flags.ts';
 import { commandHelp, groupHelp } from './help.ts';
 import { nearest } from './nearest.ts';
+import { visible } from './output.ts';
 import type { Command, CommandGroup, Program } from './command.ts';
 
 const USAGE_FAILURE = 2;
@@ -42,7 +43,7 @@ async function run(program: Program, argv: readonly string[]): Promise<number> {
       return await command.run({ flags, positionals });
     }
   } catch (error) {
-    process.stderr.write(`${words.join(' ')}: ${describe(error)}\n`);
+    process.stderr.write(`${words.join(' ')}: ${describe(error).split('\n').map(visible).join('\n')}\n`);
     if (isUsageError(error)) return command?.failure?.usage ?? USAGE_FAILURE;
     return command?.failure?.error ?? FAILURE;
   }

@@ -7,6 +7,7 @@ import { MentuError, hostInUrl, splitAuthority } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
 import { badFlag } from '../flags.ts';
 import { CapturedJob } from '../job/captured-job.ts';
+import { DefectTrap } from '../job/defect-trap.ts';
 import { createJobFolder, newJobId, writePrivately } from '../job/job-folder.ts';
 import { KeptAuthority } from '../job/kept-authority.ts';
 import { StatusLine } from '../job/status-line.ts';
@@ -32,6 +33,7 @@ export default defineCommand({
     const cwd = process.cwd();
     const listen = listenAddress(flags.listen ?? DEFAULT_LISTEN);
     const modules = new PluginModules();
+    const defect = new DefectTrap();
     try {
       const settings = settleJob(readSources({ ...settingFlagsOf(flags), interceptor: true }, { cwd, modules }));
       const id = newJobId();
@@ -48,16 +50,16 @@ export default defineCommand({
       job.capture.captureExplicit(server);
       note(`mentu: proxy on http://${hostInUrl(address)}:${port} and socks5h://${hostInUrl(address)}:${port}, record in ${relative(cwd, folder.path) || '.'}`);
       const status = StatusLine.open(() => statusText(job.counter.traffic, (performance.now() - started) / 1000), false);
-      await untilStopped();
+      await Promise.race([untilStopped(), defect.caught]).finally(() => job.close());
       status?.close();
       server.close();
-      await job.close();
       const summary = summaryOf(settings, folder, startedAt, performance.now() - started, job);
       writePrivately(join(folder.path, 'summary.json'), JSON.stringify(summary, null, 2) + '\n');
       if (flags.json) note(safeJson(summary));
       else process.stderr.write(summaryText(summary));
       return 0;
     } finally {
+      defect.close();
       modules.close();
     }
   },

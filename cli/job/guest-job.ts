@@ -9,6 +9,7 @@ import type { Guest, GuestEngine, GuestExit, Mount } from '../../plugins/engines
 import type { PluginModules } from '../plugins/modules.ts';
 import { commandOf, type JobSettings } from '../settings/job-settings.ts';
 import { CapturedJob } from './captured-job.ts';
+import { DefectTrap } from './defect-trap.ts';
 import type { JobFolder } from './job-folder.ts';
 import { TrafficCounter, statusText, type JobSummary } from './job-summary.ts';
 import { StatusLine } from './status-line.ts';
@@ -57,6 +58,7 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
   let outbound: PlainOutbound | null = null;
   let session: TerminalSession | null = null;
   const forward = (signal: NodeJS.Signals): void => guest?.signal(signal);
+  const defect = new DefectTrap();
   try {
     if (opened.status === 'rejected') throw opened.reason;
     if (!guest) throw (prepared as PromiseRejectedResult).reason;
@@ -68,7 +70,7 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
     if (guest.terminal) session = new TerminalSession(guest.terminal, status);
     for (const signal of FORWARDED) process.on(signal, forward);
     await guest.run();
-    const exit = await guest.exited;
+    const exit = await Promise.race([guest.exited, defect.caught]);
     const drops = await guest.drops().catch(() => null);
     await session?.close();
     session = null;
@@ -94,6 +96,7 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
     await session?.close();
     status?.close();
     await closeAll(guest, outbound, job);
+    defect.close();
   }
 }
 
