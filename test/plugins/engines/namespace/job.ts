@@ -9,6 +9,8 @@ import type { Guard } from '../../../../plugins/engines/namespace/guards.ts';
 
 export interface JobOptions extends Partial<GuestSpec> {
   readonly without?: readonly Guard[];
+  /** How long the command may take. */
+  readonly limitMs?: number;
   /** What the command reads from stdin. */
   readonly input?: string;
   /** Serves a connection of the guest; by default its original destination is written to it. */
@@ -40,7 +42,7 @@ export function shell(script: string, options: JobOptions = {}): Promise<JobResu
   return runJob({ command: 'bash', args: ['-c', script], ...options });
 }
 
-export async function runJob({ without = [], input = '', serve = tellDestination, prepared, running, ...spec }: JobOptions): Promise<JobResult> {
+export async function runJob({ without = [], input = '', limitMs = JOB_LIMIT_MS, serve = tellDestination, prepared, running, ...spec }: JobOptions): Promise<JobResult> {
   const folder = mkdtempSync(join(tmpdir(), 'engine-test-'));
   const path = (name: string): string => join(folder, name);
   writeFileSync(path('in'), input);
@@ -52,7 +54,7 @@ export async function runJob({ without = [], input = '', serve = tellDestination
     prepared?.(guest);
     await guest.run();
     await running?.(guest);
-    const exit = await bounded(guest.exited);
+    const exit = await bounded(guest.exited, limitMs);
     const drops = await guest.drops();
     return { exit, drops, boot: guest.boot, stdout: readFileSync(path('out'), 'utf8'), stderr: readFileSync(path('err'), 'utf8') };
   } finally {

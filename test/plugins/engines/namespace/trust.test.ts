@@ -1,73 +1,28 @@
 /** Every client that trusts what its machine trusts reaches an origin whose certificate the job's CA has signed. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:https';
-import type { Server } from 'node:https';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { decode, encode } from 'dns-packet';
-import type { Guest } from '../../../../plugins/engines/engine.ts';
 import { findTool } from '../../../../plugins/engines/tools.ts';
+import { ANSWER, NAME, ORIGIN, Origin, REVISION } from './origin.ts';
 import { shell } from './job.ts';
 import type { JobResult } from './job.ts';
 
-const NAME = 'api.demo.test';
-const URL_ = `https://${NAME}/`;
-const REVISION = '0123456789abcdef0123456789abcdef01234567';
-const ANSWER = 'answer of the origin';
-
-let folder = '';
-let authority = '';
-let origin: Server;
+let origin: Origin;
 
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'trust-test-'));
-  const openssl = (...args: string[]): string => execFileSync('openssl', args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '1', '-subj', '/CN=Mentu  job Authority/O=Test é', '-utf8');
-  openssl('req', ...key, '-keyout', 'leaf.key', '-out', 'leaf.csr', '-subj', `/CN=${NAME}`);
-  writeFileSync(join(folder, 'san'), `subjectAltName=DNS:${NAME}\n`);
-  openssl('x509', '-req', '-in', 'leaf.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'leaf.pem', '-days', '1', '-extfile', 'san');
-  authority = readFileSync(join(folder, 'ca.pem'), 'utf8');
-  origin = createServer({ key: readFileSync(join(folder, 'leaf.key')), cert: readFileSync(join(folder, 'leaf.pem')) }, (request, response) => {
-    response.end(request.url?.includes('/info/refs') ? `${REVISION}\trefs/heads/main\n` : `${ANSWER}\n`);
-  });
+  origin = new Origin();
   writeFileSync(
-    join(folder, 'Client.java'),
+    join(origin.folder, 'Client.java'),
     `public class Client { public static void main(String[] a) throws Exception {
-      System.out.print(new String(new java.net.URL("${URL_}").openStream().readAllBytes())); } }`,
+      System.out.print(new String(new java.net.URL("${ORIGIN}").openStream().readAllBytes())); } }`,
   );
 });
-after(() => {
-  origin.close();
-  rmSync(folder, { recursive: true });
-});
-
-/** Every name is at one address. */
-function answerNames(guest: Guest): void {
-  for (const socket of guest.listeners?.dns ?? []) {
-    socket.removeAllListeners('message');
-    socket.on('message', (message, { port, address }) => {
-      const { id, questions = [] } = decode(message);
-      const answers = questions.flatMap(({ name, type }) => (type === 'A' ? [{ type: 'A' as const, name, data: '198.18.0.1', ttl: 1 }] : []));
-      socket.send(encode({ type: 'response', id: id ?? 0, questions, answers }), port, address);
-    });
-  }
-}
+after(() => origin.close());
 
 function guest(script: string, caCertificate: string | null): Promise<JobResult> {
-  return shell(script, {
-    caCertificate,
-    env: { PATH: '/opt/node:/usr/local/bin:/usr/bin:/bin' },
-    mounts: [
-      { source: process.execPath, destination: '/opt/node/node', readOnly: true },
-      { source: join(folder, 'Client.java'), destination: '/opt/Client.java', readOnly: true },
-    ],
-    serve: (socket) => origin.emit('connection', socket),
-    prepared: answerNames,
-  });
+  return origin.visit(script, caCertificate, { mounts: [{ source: join(origin.folder, 'Client.java'), destination: '/opt/Client.java', readOnly: true }] });
 }
 
 /** Every Java of the machine, each once. */
@@ -75,14 +30,14 @@ const JAVAS = [...new Set(
   (existsSync('/usr/lib/jvm') ? readdirSync('/usr/lib/jvm') : []).map((home) => `/usr/lib/jvm/${home}/bin/java`).filter((file) => existsSync(file)).map((file) => realpathSync(file)),
 )];
 const CLIENTS: readonly (readonly [name: string, script: string])[] = [
-  ['curl', `curl -sS ${URL_}`],
-  ['wget', `wget -qO- ${URL_}`],
+  ['curl', `curl -sS ${ORIGIN}`],
+  ['wget', `wget -qO- ${ORIGIN}`],
   ['openssl', `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | openssl s_client -quiet -verify_quiet -verify_return_error -connect ${NAME}:443 -servername ${NAME}`],
   ['openssl by its folder', `unset SSL_CERT_FILE; printf 'GET / HTTP/1.0\\r\\n\\r\\n' | openssl s_client -no-CAfile -CApath /etc/ssl/certs -quiet -verify_quiet -verify_return_error -connect ${NAME}:443 -servername ${NAME}`],
-  ['git', `git ls-remote ${URL_}repository`],
-  ['node', `node -e 'fetch("${URL_}").then(async (r) => console.log(await r.text()))'`],
-  ['python urllib', `/usr/bin/python3 -c 'import urllib.request; print(urllib.request.urlopen("${URL_}").read().decode())'`],
-  ['python requests', `/usr/bin/python3 -c 'import requests; print(requests.get("${URL_}").text)'`],
+  ['git', `git ls-remote ${ORIGIN}repository`],
+  ['node', `node -e 'fetch("${ORIGIN}").then(async (r) => console.log(await r.text()))'`],
+  ['python urllib', `/usr/bin/python3 -c 'import urllib.request; print(urllib.request.urlopen("${ORIGIN}").read().decode())'`],
+  ['python requests', `/usr/bin/python3 -c 'import requests; print(requests.get("${ORIGIN}").text)'`],
   ...JAVAS.map((java) => [java, `${java} -Xshare:auto -XX:TieredStopAtLevel=1 /opt/Client.java`] as const),
 ];
 
@@ -105,7 +60,7 @@ function present(name: string, script: string): boolean {
 
 for (const [name, script] of CLIENTS) {
   test(`${name} trusts the job's CA, and would not without it`, { skip: !present(name, script) && 'not on this machine' }, async () => {
-    const [trusting, doubting] = await Promise.all([guest(script, authority), guest(script, null)]);
+    const [trusting, doubting] = await Promise.all([guest(script, origin.authority), guest(script, null)]);
     assert.match(trusting.stdout, new RegExp(`${ANSWER}|${REVISION}\\srefs/heads/main`), trusting.stderr);
     assert.doesNotMatch(doubting.stdout, new RegExp(`${ANSWER}|${REVISION}`));
   });
@@ -113,7 +68,7 @@ for (const [name, script] of CLIENTS) {
 
 test("the profile's variables win over the trust variables, and the host's do not get in", async () => {
   process.env['AWS_CA_BUNDLE'] = '/of/the/host';
-  const { stdout } = await shell('echo $CURL_CA_BUNDLE $AWS_CA_BUNDLE $NODE_EXTRA_CA_CERTS', { caCertificate: authority, env: { CURL_CA_BUNDLE: '/mine' } });
+  const { stdout } = await shell('echo $CURL_CA_BUNDLE $AWS_CA_BUNDLE $NODE_EXTRA_CA_CERTS', { caCertificate: origin.authority, env: { CURL_CA_BUNDLE: '/mine' } });
   const none = await shell('echo "[$AWS_CA_BUNDLE]"');
   delete process.env['AWS_CA_BUNDLE'];
   assert.equal(stdout, '/mine /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/mentu-job-ca.pem\n');
@@ -123,11 +78,11 @@ test("the profile's variables win over the trust variables, and the host's do no
 test('every place where a bundle is looked for has one, with the CA in it', async () => {
   const { stdout, exit } = await shell(
     'for f in /etc/ssl/certs/ca-certificates.crt /etc/ssl/cert.pem /etc/pki/tls/certs/ca-bundle.crt; do openssl crl2pkcs7 -nocrl -certfile $f | openssl pkcs7 -print_certs -noout | grep -c "Mentu  job Authority"; done; cat /etc/chromium/policies/managed/mentu.json',
-    { caCertificate: authority },
+    { caCertificate: origin.authority },
   );
   assert.equal(exit.code, 0);
   const [first, second, third, policy = ''] = stdout.trim().split('\n');
   assert.ok([first, second, third].every((count) => count === '2' || count === '1'), stdout);
   const [der = ''] = (JSON.parse(policy) as { CACertificates: string[] }).CACertificates;
-  assert.equal(authority.replace(/-----[^-]+-----|\s/g, ''), der);
+  assert.equal(origin.authority.replace(/-----[^-]+-----|\s/g, ''), der);
 });
