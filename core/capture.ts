@@ -8,7 +8,6 @@
 import type { Server, Socket } from 'node:net';
 import type { MentuError } from './errors.ts';
 import type { Destination } from './flow.ts';
-import { SyntheticPool } from './dns/pool.ts';
 import { CaptureHooks } from './hooks.ts';
 import { ExplicitListener } from './listener/explicit.ts';
 import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
@@ -89,7 +88,7 @@ export class Capture {
   /** Captures the whole network of a guest. */
   captureGuest(listeners: GuestListeners): void {
     const { dialler } = this;
-    this.#listeners.push(new GuestNetwork(listeners, { dialler, pool: new SyntheticPool(), judge: this.#judge, accept: this.#accept }));
+    this.#listeners.push(new GuestNetwork(listeners, { dialler, judge: this.#judge, accept: this.#accept }));
   }
 
   /** Captures what comes through an explicit proxy: HTTP and SOCKS5 on one port. */

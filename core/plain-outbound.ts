@@ -1,6 +1,5 @@
 /** Outbound network for a guest without interception: TCP relayed byte for byte, through the same dialler and its guard. */
 import type { Socket } from 'node:net';
-import { SyntheticPool } from './dns/pool.ts';
 import type { Destination } from './flow.ts';
 import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
 import { splice } from './relay/splice.ts';
@@ -14,7 +13,7 @@ export class PlainOutbound {
 
   constructor(listeners: GuestListeners, dialler: Dialler) {
     this.#dialler = dialler;
-    this.#network = new GuestNetwork(listeners, { dialler, pool: new SyntheticPool(), judge: async () => 'allow', accept: (socket, destination) => void this.#relay(socket, destination) });
+    this.#network = new GuestNetwork(listeners, { dialler, judge: async () => 'allow', accept: (socket, destination) => void this.#relay(socket, destination) });
   }
 
   close(): void {

@@ -1,4 +1,4 @@
-/** The resolver of the guest: answers from the synthetic pool, or with real addresses where nothing is intercepted. */
+/** The resolver of the guest: answers from the synthetic pool, so that each connection has its name back. */
 import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram';
 import { MentuError } from '../errors.ts';
 import { addressText } from '../names/address.ts';
@@ -12,8 +12,8 @@ const TTL_SECONDS = 60;
 const EMPTY: Response = { code: 'NOERROR' };
 
 export interface DnsServerOptions {
-  /** Where the addresses come from; null answers with the real addresses of the dialler, with which a pin to another port or to private space is out of reach. */
-  readonly pool: SyntheticPool | null;
+  /** Where the addresses come from. */
+  readonly pool: SyntheticPool;
   readonly dialler: Pick<Dialler, 'resolve'>;
   /** Judges a canonical name before anything is looked up. Where it fails, the answer is SERVFAIL. */
   readonly judge: (name: string) => Promise<'allow' | 'deny'>;
@@ -81,27 +81,18 @@ export class DnsServer {
 
     const isAllowed = (await this.#options.judge(name)) === 'allow';
     if (type !== 'A' && type !== 'AAAA') return isAllowed ? EMPTY : { code: 'REFUSED' };
-    return this.#options.pool ? this.#respondFromPool(question, this.#options.pool, isAllowed) : this.#respondWithReal(question, isAllowed);
+    return this.#respondFromPool(question, isAllowed);
   }
 
   /**
    * Both families for every name that exists, whatever families it has: we accept the connection, and the dialler
    * finds its own way. A denied name is not looked up; its connection gets the refusal that says why.
    */
-  async #respondFromPool(question: Question, pool: SyntheticPool, isAllowed: boolean): Promise<Response> {
+  async #respondFromPool(question: Question, isAllowed: boolean): Promise<Response> {
     const resolved = isAllowed ? await this.#resolve(question.name) : null;
     if (resolved === 'NXDOMAIN' || resolved === 'SERVFAIL') return { code: resolved };
-    const pair = pool.issue(question.name);
+    const pair = this.#options.pool.issue(question.name);
     return pair ? addresses(question, [pair.ipv4, pair.ipv6]) : { code: 'SERVFAIL' };
-  }
-
-  async #respondWithReal(question: Question, isAllowed: boolean): Promise<Response> {
-    if (!isAllowed) return { code: 'REFUSED' };
-    const resolved = await this.#resolve(question.name);
-    if (resolved === 'NXDOMAIN' || resolved === 'SERVFAIL') return { code: resolved };
-    // A name without a public address: it exists, and there is nothing to dial.
-    if (resolved === null) return EMPTY;
-    return addresses(question, resolved.addresses.map(({ address }) => address));
   }
 
   /** Null: the name exists, and none of its addresses may be dialled, which is for the connection to say. */
@@ -116,7 +107,7 @@ export class DnsServer {
   }
 
   #respondToPointer({ name, type }: Question, address: string): Response {
-    const issued = this.#options.pool?.nameOf(address);
+    const issued = this.#options.pool.nameOf(address);
     if (issued === undefined) return { code: 'NXDOMAIN' };
     return type === 'PTR' ? { code: 'NOERROR', answers: [{ type: 'PTR', name, ttl: TTL_SECONDS, data: issued }] } : EMPTY;
   }

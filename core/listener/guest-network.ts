@@ -3,7 +3,7 @@ import type { Socket as UdpSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
 import { DnsServer } from '../dns/server.ts';
 import { serveDnsOverTcp } from '../dns/tcp.ts';
-import type { SyntheticPool } from '../dns/pool.ts';
+import { SyntheticPool } from '../dns/pool.ts';
 import type { Dialler } from '../upstream/dialler.ts';
 import { TransparentListener, type Accept } from './transparent.ts';
 
@@ -18,8 +18,6 @@ export interface GuestListeners {
 
 export interface GuestNetworkOptions {
   readonly dialler: Dialler;
-  /** Null answers names with their real addresses. */
-  readonly pool: SyntheticPool | null;
   readonly judge: (name: string) => Promise<'allow' | 'deny'>;
   readonly accept: Accept;
 }
@@ -28,10 +26,11 @@ export class GuestNetwork {
   readonly #dns: DnsServer;
   readonly #listeners: TransparentListener[];
 
-  constructor({ tcp, dns }: GuestListeners, { dialler, pool, judge, accept }: GuestNetworkOptions) {
+  constructor({ tcp, dns }: GuestListeners, { dialler, judge, accept }: GuestNetworkOptions) {
+    const pool = new SyntheticPool();
     this.#dns = new DnsServer({ dialler, pool, judge });
     for (const socket of dns) this.#dns.serveUdp(socket);
-    const names = pool && { nameOf: (address: string): string | null => pool.nameOf(address) ?? null };
+    const names = { nameOf: (address: string): string | null => pool.nameOf(address) ?? null };
     this.#listeners = tcp.map((server) => {
       return new TransparentListener(server, names, (socket, destination) => {
         if (destination.port === DNS_PORT) this.#resolve(socket);

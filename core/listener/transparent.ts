@@ -15,13 +15,13 @@ export class TransparentListener {
   readonly #onConnection: (socket: Socket) => void;
 
   /** The server already listens; it is not closed with the listener, for it belongs to who made it. */
-  constructor(server: Server, names: NameBook | null, accept: Accept) {
+  constructor(server: Server, names: NameBook, accept: Accept) {
     this.#server = server;
     // The client's side may end while we still answer: what to make of that is for the protocol to say.
     Object.assign(server, { allowHalfOpen: true, noDelay: true });
     this.#onConnection = (socket) => {
       const address = socketAddress(socket.localAddress ?? '');
-      accept(socket, { name: names?.nameOf(address) ?? null, address, port: socket.localPort ?? 0 });
+      accept(socket, { name: names.nameOf(address), address, port: socket.localPort ?? 0 });
     };
     server.on('connection', this.#onConnection);
   }

@@ -11,7 +11,6 @@ export const NAMES: Record<string, string[] | string> = {
   'b.example': ['8.8.4.4', '2606:4700::1', '10.0.0.1'],
   'private.example': ['10.0.0.1'],
   'again.example': 'EAI_AGAIN',
-  'many.example': Array.from({ length: 60 }, (_, i) => `8.8.8.${i}`),
 };
 
 export interface Rig extends DnsServerOptions {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import * as codec from 'dns-packet';
 import { test } from 'node:test';
+import { decodeQuery, encodeResponse, type Answer } from '../../../core/dns/message.ts';
 import { DnsServer } from '../../../core/dns/server.ts';
-import { ask, NAMES, rig, type Reply } from './dns-rig.ts';
+import { ask, rig, type Reply } from './dns-rig.ts';
 
 test('EDNS is answered in kind, an unknown version with BADVERS', async () => {
   const server = new DnsServer(rig());
@@ -16,16 +17,18 @@ test('EDNS is answered in kind, an unknown version with BADVERS', async () => {
   assert.deepEqual(bad.answers, []);
 });
 
-test('an answer that does not fit is truncated over UDP and whole over TCP', async () => {
-  const many = (NAMES['many.example'] as string[]).map((address) => ({ address, family: 4 }));
-  const dialler = { resolve: async (host: string) => ({ host, addresses: many, pin: null, refused: 0, byProxy: false, ms: 0 }) };
-  const server = new DnsServer(rig({ pool: null, dialler }));
-  const udp = await ask(server, 'many.example', 'A');
+test('an answer that does not fit is truncated over UDP and whole over TCP', () => {
+  const answers = Array.from({ length: 60 }, (_, host): Answer => ({ type: 'A', name: 'many.example', ttl: 60, data: `198.18.0.${host}` }));
+  const reply = (additionals: codec.Answer[], transport: 'udp' | 'tcp'): Reply => {
+    const query = decodeQuery(codec.encode({ type: 'query', id: 1, questions: [{ name: 'many.example', type: 'A' }], additionals }))!;
+    return codec.decode(encodeResponse(query, { code: 'NOERROR', answers }, transport)) as Reply;
+  };
+  const udp = reply([], 'udp');
   assert.equal(udp.flag_tc, true);
   assert.deepEqual(udp.answers, []);
-  const edns = await ask(server, 'many.example', 'A', { additionals: [{ type: 'OPT', name: '.', udpPayloadSize: 65_535, flags: 0, options: [] }] });
+  const edns = reply([{ type: 'OPT', name: '.', udpPayloadSize: 65_535, flags: 0, options: [] } as unknown as codec.Answer], 'udp');
   assert.equal(edns.flag_tc, true, '60 records of 28 bytes are more than 1232');
-  const tcp = await ask(server, 'many.example', 'A', {}, 'tcp');
+  const tcp = reply([], 'tcp');
   assert.equal(tcp.flag_tc, false);
   assert.equal(tcp.answers!.length, 60);
 });

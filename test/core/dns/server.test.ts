@@ -85,16 +85,6 @@ test('a judge that fails is SERVFAIL', async () => {
   assert.deepEqual(await told(new DnsServer(rig()), 'broken.example', 'A'), ['SERVFAIL']);
 });
 
-test('without a pool the answers are the real, vetted addresses', async () => {
-  const server = new DnsServer(rig({ pool: null }));
-  assert.deepEqual(await told(server, 'b.example', 'A'), ['NOERROR', '8.8.4.4']);
-  assert.deepEqual(await told(server, 'b.example', 'AAAA'), ['NOERROR', '2606:4700::1']);
-  assert.deepEqual(await told(server, 'a.example', 'AAAA'), ['NOERROR']);
-  assert.deepEqual(await told(server, 'private.example', 'A'), ['NOERROR']);
-  assert.deepEqual(await told(server, 'gone.example', 'A'), ['NXDOMAIN']);
-  assert.deepEqual(await told(server, 'denied.example', 'A'), ['REFUSED']);
-});
-
 test('queries in work are bounded', async () => {
   let release = (): void => {};
   const gate = new Promise<void>((resolve) => (release = resolve));
