@@ -11,7 +11,8 @@ export interface RulesetOptions {
 /**
  * TCP goes to the capture listener whatever its port, UDP 53 to the DNS sockets whatever its address; the rest is
  * dropped and counted. Neighbour discovery, router solicitation and multicast listener reports are what the guest's
- * kernel says by itself: they are dropped uncounted, for the neighbours are permanent.
+ * kernel says by itself: they are dropped uncounted, for the neighbours are permanent. Only DNS needs its connections
+ * tracked, to be answered from the address that was asked.
  */
 export function ruleset({ dropUdp }: RulesetOptions): string {
   const udp = dropUdp ? `udp dport ${DNS_PORT}` : 'meta l4proto udp';
@@ -19,6 +20,14 @@ export function ruleset({ dropUdp }: RulesetOptions): string {
 table inet plane {
   counter dropped_udp {}
   counter dropped_other {}
+  chain arrivals {
+    type filter hook prerouting priority raw; policy accept;
+    meta l4proto tcp notrack
+  }
+  chain replies {
+    type filter hook output priority raw; policy accept;
+    meta l4proto tcp notrack
+  }
   chain capture {
     type filter hook prerouting priority mangle; policy drop;
     meta nfproto ipv4 meta l4proto tcp tproxy ip to :${CAPTURE_PORT} accept

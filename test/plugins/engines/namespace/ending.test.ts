@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -64,9 +64,10 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 class Traces {
   readonly processes: readonly Process[];
   readonly #namespaces: readonly string[];
-  readonly #temporary: ReadonlySet<string>;
+  /** The host's folder for temporary files. */
+  readonly #temporary: string;
 
-  constructor(host: number, temporary: ReadonlySet<string>) {
+  constructor(host: number, temporary: string) {
     this.processes = descendants(host);
     const own = new Set(namespacesOf(process.pid));
     this.#namespaces = this.processes.flatMap(({ pid }) => namespacesOf(pid)).filter((id) => !own.has(id));
@@ -86,14 +87,17 @@ class Traces {
       const used = namespacesInUse();
       return !this.#namespaces.some((id) => used.has(id));
     });
-    assert.deepEqual(readdirSync(tmpdir()).filter((name) => name.startsWith('mentu') && !this.#temporary.has(name)), []);
+    assert.deepEqual(readdirSync(this.#temporary), []);
   }
 }
 
 async function withHost(use: (host: ChildProcess, traces: Traces, exited: Promise<GuestExit>) => Promise<void>): Promise<void> {
-  const temporary = new Set(readdirSync(tmpdir()));
+  const temporary = mkdtempSync(join(tmpdir(), 'ending-test-'));
   const spec = { command: 'bash', args: ['-c', 'sleep 61 & setsid sleep 62 & trap "" TERM INT HUP; wait; sleep 63'] };
-  const host = spawn(process.execPath, ['--no-warnings', HOST, JSON.stringify(spec)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const host = spawn(process.execPath, ['--no-warnings', HOST, JSON.stringify(spec)], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: { ...process.env, TMPDIR: temporary },
+  });
   try {
     const exited = new Promise<GuestExit>((resolve) => host.on('message', (message: { exited?: GuestExit }) => message.exited && resolve(message.exited)));
     await bounded(once(host, 'message'));
@@ -101,6 +105,7 @@ async function withHost(use: (host: ChildProcess, traces: Traces, exited: Promis
     await use(host, new Traces(host.pid!, temporary), exited);
   } finally {
     host.kill('SIGKILL');
+    rmSync(temporary, { recursive: true });
   }
 }
 
