@@ -34,6 +34,8 @@ export class Http2Server {
     });
     session.on('error', ignore);
     session.on('close', () => events.onClose());
+    // Half of a connection carries no HTTP/2: a client that has ended its side is gone, whether it said so or not.
+    socket.once('end', () => session.destroy());
   }
 
   get isIdle(): boolean {

@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { FlowRecord } from '../../core/index.ts';
-import { Stage, BARE_IPV4, BARE_IPV6 } from './stage/stage.ts';
+import { BARE_IPV4, BARE_IPV6, GUEST_NODE, Stage } from './stage/stage.ts';
 import { echo, type Handler } from './stage/origin.ts';
 import type { Job } from './stage/workspace.ts';
 
@@ -84,10 +84,11 @@ test('wget', LIMIT, async () => {
 });
 
 test("Node's fetch", LIMIT, async () => {
-  const { stdout, flows } = await inGuest('node', '/guest/fetch.mjs', URL_OF('/fetch'));
+  const { stdout, flows } = await inGuest(GUEST_NODE, '/guest/fetch.mjs', URL_OF('/fetch'));
   assert.equal(stdout, 'GET /fetch 0\n');
   assert.equal(flows.length, 1);
-  assertFlow(flows[0]!, { path: '/fetch', http: '1.1' });
+  // Node 26 offers HTTP/2, Node 24 does not.
+  assertFlow(flows[0]!, { path: '/fetch', http: stage.origin.seen.at(-1)!.httpVersion === '2.0' ? '2' : '1.1' });
 });
 
 test("Python's urllib", LIMIT, async () => {

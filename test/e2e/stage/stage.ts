@@ -1,4 +1,5 @@
 /** What most of these tests stand on: a workspace, an origin with TLS, a plain one, and a profile that pins names to them. */
+import { realpathSync } from 'node:fs';
 import { echo, Origin, type Handler } from './origin.ts';
 import { serverIdentity, type ServerIdentity } from './certificates.ts';
 import { GUEST_PROGRAMS, Workspace } from './workspace.ts';
@@ -7,11 +8,13 @@ import { GUEST_PROGRAMS, Workspace } from './workspace.ts';
 export const BARE_IPV4 = '203.0.113.7';
 export const BARE_IPV6 = '2001:db8::7';
 
+/** In the guest: this very Node, wherever the host keeps it. */
+export const GUEST_NODE = '/opt/node';
+
 export class Stage {
   readonly workspace: Workspace;
   readonly identity: ServerIdentity;
   readonly origin: Origin;
-  /** Profile of `profile()`, written. */
   readonly #hosts: Record<string, string>;
 
   private constructor(workspace: Workspace, identity: ServerIdentity, origin: Origin) {
@@ -31,7 +34,11 @@ export class Stage {
   profile({ hosts = {}, interceptor = {}, mounts = [], ...rest }: { hosts?: Record<string, string>; interceptor?: object; mounts?: object[]; [key: string]: unknown } = {}, name = 'profile.json'): string[] {
     this.workspace.write(name, {
       ...rest,
-      mounts: [{ source: GUEST_PROGRAMS, destination: '/guest', readOnly: true }, ...mounts],
+      mounts: [
+        { source: GUEST_PROGRAMS, destination: '/guest', readOnly: true },
+        { source: realpathSync(process.execPath), destination: GUEST_NODE, readOnly: true },
+        ...mounts,
+      ],
       interceptor: { hosts: { ...this.#hosts, ...hosts }, trustedCAs: ['ca.pem'], ...interceptor },
     });
     return ['--profile', name];
