@@ -25,7 +25,7 @@ export interface GuestSpec {
   readonly mounts: readonly Mount[];
   /** Names of files and folders that are masked wherever they appear inside a mount: `.mentu`, `mentu.yaml`. */
   readonly maskedNames: readonly string[];
-  /** Absolute host paths that must not be visible at all (the job's directory, MENTU_HOME). They have to exist: what is not there cannot be covered. */
+  /** Absolute host paths that must not be visible at all (the job's directory, MENTU_HOME). Those within a mount have to exist: what is not there cannot be covered. */
   readonly hiddenPaths: readonly string[];
   readonly network: GuestNetwork;
   /** PEM of the CA certificate that the guest is to trust; null where nothing is decrypted. */

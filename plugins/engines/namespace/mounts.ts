@@ -1,6 +1,6 @@
 /** The job's mounts, checked and planned: where they come from in truth, and what in them is covered. */
-import { realpathSync, statSync } from 'node:fs';
-import { isAbsolute, normalize } from 'node:path';
+import { existsSync, realpathSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, join, normalize, relative } from 'node:path';
 import { MentuError } from '../../../core/index.ts';
 import type { GuestSpec, Mount } from '../engine.ts';
 import { below, bytes, named } from './paths.ts';
@@ -11,9 +11,10 @@ import { walkShare } from './shares.ts';
 const KERNEL_TREES = ['/proc', '/sys', '/dev'] as const;
 
 export async function planMounts(spec: Pick<GuestSpec, 'mounts' | 'maskedNames' | 'hiddenPaths'>): Promise<PlannedMount[]> {
-  const hidden = spec.hiddenPaths.map(realPathOfHidden);
+  const hidden = spec.hiddenPaths.filter((path) => existsSync(path)).map((path) => realpathSync(path));
   const checked = spec.mounts.map((mount) => check(mount, spec.maskedNames, hidden));
   refuseTwice(checked);
+  for (const path of spec.hiddenPaths) if (!existsSync(path)) refuseMissing(path, checked);
   const walked = await Promise.all(
     checked.map(async (mount) => ({
       mount,
@@ -90,13 +91,12 @@ function refuseTwice(mounts: readonly { source: string; destination: string }[])
   }
 }
 
-/** A path that is to be hidden has to exist: what is not there cannot be covered, and a guest could create it. */
-function realPathOfHidden(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    throw new MentuError('engine_hidden_missing', { path }, { cause: error });
-  }
+/** What is not there cannot be covered, and where it would lie in a share, a guest could create it. */
+function refuseMissing(path: string, mounts: readonly { source: string }[]): void {
+  let above = dirname(path);
+  while (!existsSync(above)) above = dirname(above);
+  const place = join(realpathSync(above), relative(above, path));
+  if (mounts.some(({ source }) => below(source, place) !== null)) throw new MentuError('engine_hidden_missing', { path });
 }
 
 function targetOf(link: BytePath): BytePath[] {

@@ -69,7 +69,8 @@ test('mounts that would break the guest open are refused, with the reason', asyn
 });
 
 test('a hidden path that is not there is refused: a guest could create it', async () => {
-  await refused([mount(at('project'), '/work', false)], /is to be hidden .* does not exist/, [at('project', 'not-yet')]);
+  await refused([mount(at('project'), '/work', false)], /is to be hidden .* does not exist/, [at('link', 'sub', 'not', 'yet')]);
+  assert.equal((await plan([mount(at('empty'), '/work', false)], [at('project', 'not-yet')])).length, 1);
 });
 
 test('a writable share is not shown twice where a cover could be moved away', async () => {
