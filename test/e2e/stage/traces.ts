@@ -1,0 +1,77 @@
+/** Everything that a job made on the host: its processes, their namespaces, its temporary files. All to be gone after it. */
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { until } from './workspace.ts';
+
+export interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+  readonly name: string;
+}
+
+const KINDS = ['user', 'net', 'mnt', 'pid', 'ipc', 'uts', 'cgroup'];
+
+function processes(): ProcessEntry[] {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+    try {
+      const [, comm = '', state = '', parent = ''] = /^\d+ \((.*)\) (\S) (\d+) /s.exec(readFileSync(`/proc/${name}/stat`, 'utf8')) ?? [];
+      return state === 'Z' ? [] : [{ pid: Number(name), parent: Number(parent), name: comm }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function namespacesOf(pid: number): string[] {
+  return KINDS.flatMap((kind) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/ns/${kind}`)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** All processes below `pid`, at any depth. */
+export function descendants(pid: number): ProcessEntry[] {
+  const all = processes();
+  const below = (parent: number): ProcessEntry[] => all.filter((entry) => entry.parent === parent).flatMap((entry) => [entry, ...below(entry.pid)]);
+  return below(pid);
+}
+
+export class Traces {
+  readonly processes: readonly ProcessEntry[];
+  readonly #namespaces: ReadonlySet<string>;
+  readonly #before: ReadonlySet<string>;
+
+  /** What a running `mentu-runtime` has made. `before`: the temporary files that were there before it. */
+  constructor(pid: number, before: ReadonlySet<string>) {
+    this.processes = descendants(pid);
+    this.#before = before;
+    const own = new Set(namespacesOf(process.pid));
+    this.#namespaces = new Set(this.processes.flatMap((entry) => namespacesOf(entry.pid)).filter((id) => !own.has(id)));
+    assert.ok(this.processes.length >= 4, `helper, bubblewrap, its init and the command, not ${this.processes.map(({ name }) => name).join(', ')}`);
+    assert.ok(this.#namespaces.size >= 6, 'the guest has namespaces of its own');
+  }
+
+  static temporaryFiles(): ReadonlySet<string> {
+    return new Set(readdirSync(tmpdir()).filter((name) => name.startsWith('mentu')));
+  }
+
+  named(name: string): number {
+    const found = this.processes.find((entry) => entry.name.startsWith(name));
+    assert.ok(found, `no ${name} among ${this.processes.map((entry) => entry.name).join(', ')}`);
+    return found.pid;
+  }
+
+  /** Waits, 5 s at most, until nothing is left. */
+  async gone(): Promise<void> {
+    const pids = new Set(this.processes.map(({ pid }) => pid));
+    await until('the processes are gone', () => !processes().some(({ pid, name }) => pids.has(pid) && this.processes.some((entry) => entry.pid === pid && entry.name === name)), 5000);
+    await until('the namespaces are gone', () => !processes().some(({ pid }) => namespacesOf(pid).some((id) => this.#namespaces.has(id))), 5000);
+    const left = readdirSync(tmpdir()).filter((name) => name.startsWith('mentu') && !this.#before.has(name));
+    // Files of other jobs of this machine come and go; a leftover of this one would stay.
+    for (const name of left) await until(`${name} is gone`, () => !readdirSync(tmpdir()).includes(name), 5000);
+  }
+}
