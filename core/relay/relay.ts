@@ -180,7 +180,9 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
   // Ways to end early.
 
   onClientAbort(): void {
-    this.#breakOff('aborted', new MentuError('client_aborted'));
+    // A client may leave with the last byte that the head announced, before the upstream has said that it was the last.
+    if (this.#isDelivered) this.#breakOff('completed', null);
+    else this.#breakOff('aborted', new MentuError('client_aborted'));
   }
 
   onClientError(error: MentuError): void {
@@ -265,7 +267,12 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
     if (this.#refusal.isWaiting) this.#client.start();
   }
 
-  #breakOff(outcome: Outcome, error: MentuError): void {
+  get #isDelivered(): boolean {
+    const announced = this.flow.response?.headers.get('content-length');
+    return announced !== undefined && this.#requestEnded && this.#response.capture?.size === Number(announced);
+  }
+
+  #breakOff(outcome: Outcome, error: MentuError | null): void {
     if (this.#finished) return;
     if (this.#waitingForLink) this.flow.connection.link?.cancel(this);
     this.#upstream?.reset();
