@@ -59,7 +59,6 @@ for (const http of ['1.1', '2']) {
 }
 
 test('kill -9 of mentu-runtime: nothing is left, the record has what was finished a second before, and ingest completes the store', LIMIT, async () => {
-  const before = Traces.temporaryFiles();
   const child = runtime('curl -sS -o /dev/null https://api.demo.test/endless & exec /usr/bin/python3 /guest/knock.py api.demo.test');
   const finished: { readonly number: number; readonly at: number }[] = [];
   child.stdout!.on('data', (chunk) => {
@@ -69,7 +68,7 @@ test('kill -9 of mentu-runtime: nothing is left, the record has what was finishe
   const started = performance.now();
   await until('it has run for 2.5 s', () => performance.now() - started > 2500);
   assert.ok(open > 0, 'a flow is in its middle');
-  const traces = new Traces(child.pid!, before);
+  const traces = new Traces(child.pid!);
   const killed = performance.now();
   child.kill('SIGKILL');
   await traces.gone();
@@ -97,15 +96,14 @@ test('kill -9 of mentu-runtime: nothing is left, the record has what was finishe
 
 for (const victim of ['bwrap', 'helper'] as const) {
   test(`kill -9 of ${victim === 'helper' ? "the engine's helper" : 'bubblewrap'}: the job ends soon with 125, its record whole, and nothing is left`, LIMIT, async () => {
-    const before = Traces.temporaryFiles();
-    const child = runtime('curl -sS https://api.demo.test/first; curl -sSN -o /tmp/out https://api.demo.test/endless & until [ -s /tmp/out ]; do sleep 0.05; done; echo under way; wait');
+      const child = runtime('curl -sS https://api.demo.test/first; curl -sSN -o /tmp/out https://api.demo.test/endless & until [ -s /tmp/out ]; do sleep 0.05; done; echo under way; wait');
     let stdout = '';
     let stderr = '';
     child.stdout!.on('data', (chunk) => (stdout += chunk));
     child.stderr!.on('data', (chunk) => (stderr += chunk));
     const closed = once(child, 'close');
     await until('the flow is under way', () => stdout.includes('under way'));
-    const traces = new Traces(child.pid!, before);
+    const traces = new Traces(child.pid!);
     const killed = performance.now();
     process.kill(victim === 'bwrap' ? traces.named('bwrap') : traces.processes.find(({ parent }) => parent === child.pid)!.pid, 'SIGKILL');
     const [code] = (await closed) as [number];

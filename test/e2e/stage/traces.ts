@@ -1,7 +1,6 @@
-/** Everything that a job made on the host: its processes, their namespaces, its temporary files. All to be gone after it. */
+/** Everything that a job made on the host: its processes and their namespaces, with all mounts in them. All to be gone after it. */
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { until } from './workspace.ts';
 
 export interface ProcessEntry {
@@ -43,20 +42,14 @@ export function descendants(pid: number): ProcessEntry[] {
 export class Traces {
   readonly processes: readonly ProcessEntry[];
   readonly #namespaces: ReadonlySet<string>;
-  readonly #before: ReadonlySet<string>;
 
-  /** What a running `mentu-runtime` has made. `before`: the temporary files that were there before it. */
-  constructor(pid: number, before: ReadonlySet<string>) {
+  /** What a running `mentu-runtime` has made. */
+  constructor(pid: number) {
     this.processes = descendants(pid);
-    this.#before = before;
     const own = new Set(namespacesOf(process.pid));
     this.#namespaces = new Set(this.processes.flatMap((entry) => namespacesOf(entry.pid)).filter((id) => !own.has(id)));
     assert.ok(this.processes.length >= 4, `helper, bubblewrap, its init and the command, not ${this.processes.map(({ name }) => name).join(', ')}`);
     assert.ok(this.#namespaces.size >= 6, 'the guest has namespaces of its own');
-  }
-
-  static temporaryFiles(): ReadonlySet<string> {
-    return new Set(readdirSync(tmpdir()).filter((name) => name.startsWith('mentu')));
   }
 
   named(name: string): number {
@@ -67,11 +60,7 @@ export class Traces {
 
   /** Waits, 5 s at most, until nothing is left. */
   async gone(): Promise<void> {
-    const pids = new Set(this.processes.map(({ pid }) => pid));
-    await until('the processes are gone', () => !processes().some(({ pid, name }) => pids.has(pid) && this.processes.some((entry) => entry.pid === pid && entry.name === name)), 5000);
+    await until('the processes are gone', () => !processes().some(({ pid, name }) => this.processes.some((entry) => entry.pid === pid && entry.name === name)), 5000);
     await until('the namespaces are gone', () => !processes().some(({ pid }) => namespacesOf(pid).some((id) => this.#namespaces.has(id))), 5000);
-    const left = readdirSync(tmpdir()).filter((name) => name.startsWith('mentu') && !this.#before.has(name));
-    // Files of other jobs of this machine come and go; a leftover of this one would stay.
-    for (const name of left) await until(`${name} is gone`, () => !readdirSync(tmpdir()).includes(name), 5000);
   }
 }

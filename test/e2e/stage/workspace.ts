@@ -16,8 +16,8 @@ export interface RunOptions {
   readonly input?: string | Buffer;
   readonly env?: NodeJS.ProcessEnv;
   readonly timeout?: number;
-  /** Told of stdout as it comes. */
-  readonly onStdout?: (text: string) => void;
+  /** Where it runs; the workspace's folder if left out. */
+  readonly cwd?: string;
 }
 
 export interface Run {
@@ -48,22 +48,19 @@ export class Workspace {
   }
 
   /** Starts one of the two programs; it is killed at the end of the workspace if not before. */
-  start(program: 'mentu' | 'mentu-runtime', args: readonly string[], { env = {}, stdio = 'pipe' }: { env?: NodeJS.ProcessEnv; stdio?: 'pipe' | ['ignore', 'pipe', 'pipe'] } = {}): ChildProcess {
-    const child = spawn(join(BIN, program), args, { cwd: this.folder, env: { ...process.env, MENTU_HOME: this.home, NO_COLOR: '1', ...env }, stdio });
+  start(program: 'mentu' | 'mentu-runtime', args: readonly string[], { env = {}, cwd = this.folder, stdio = 'pipe' }: Pick<RunOptions, 'env' | 'cwd'> & { stdio?: 'pipe' | ['ignore', 'pipe', 'pipe'] } = {}): ChildProcess {
+    const child = spawn(join(BIN, program), args, { cwd, env: { ...process.env, MENTU_HOME: this.home, NO_COLOR: '1', ...env }, stdio });
     this.#running.add(child);
     child.once('exit', () => this.#running.delete(child));
     return child;
   }
 
   async run(program: 'mentu' | 'mentu-runtime', args: readonly string[], options: RunOptions = {}): Promise<Run> {
-    const child = this.start(program, args, options.env ? { env: options.env } : {});
+    const child = this.start(program, args, options);
     const limit = setTimeout(() => child.kill('SIGKILL'), options.timeout ?? LIMIT_MS);
     const stdout: Buffer[] = [];
     let stderr = '';
-    child.stdout!.on('data', (chunk: Buffer) => {
-      stdout.push(chunk);
-      options.onStdout?.(String(chunk));
-    });
+    child.stdout!.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr!.on('data', (chunk) => (stderr += chunk));
     child.stdin!.on('error', () => undefined);
     child.stdin!.end(options.input ?? '');
