@@ -1,7 +1,7 @@
 /**
  * Runs our proxy alone under Node's sampling profiler and prints where its time goes:
  *
- *   node bench/profile.ts [--version h1|h2] [--seconds N] [--preset standard] [--top N] [--keep]
+ *   node bench/profile.ts [--version h1|h2] [--seconds N] [--variant mentu] [--top N] [--keep]
  */
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,7 +38,7 @@ try {
   const own = join(directory, 'mentu');
   const profiles = join(directory, 'profiles');
   for (const folder of [own, profiles]) mkdirSync(folder);
-  const mentu = await startMentu(variant, { directory: own, files, originPort: origin.port }, '', `--cpu-prof --cpu-prof-dir=${profiles} --cpu-prof-interval=200`);
+  const mentu = await startMentu(variant, { directory: own, files }, `--cpu-prof --cpu-prof-dir=${profiles} --cpu-prof-interval=200`);
   const options = { originPort: origin.port, proxyPort: mentu.port, version, connections: 32 };
   await load({ ...options, seconds: 2 });
   const before = mentu.process!.cpuSeconds();

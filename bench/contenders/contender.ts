@@ -6,19 +6,18 @@ export interface Setting {
   /** The contender's own, empty. */
   readonly directory: string;
   readonly files: OriginFiles;
-  readonly originPort: number;
 }
 
 export interface Contender {
   /** The row's name. */
   readonly name: string;
+  /** Everything that it writes; null where it writes nothing. */
+  readonly directory: string | null;
   /** What it writes down of a flow. */
   readonly records: string;
-  readonly version: string;
   /** Null goes straight to the origin. */
   readonly port: number | null;
   readonly process: ServerProcess | null;
-  readonly speaksHttp2: boolean;
   /** Flows of the small body that its record has by now; null where it keeps none. */
   recorded(): Promise<number | null>;
   /** Ends it, after which its record is complete. Gives what is wrong with it. */

@@ -1,12 +1,12 @@
 /** Our proxy, as a user runs it. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
-import { countLines } from '../record-lines.ts';
 import { HOST, MARK } from '../origin.ts';
+import { countLines } from '../record-lines.ts';
 import { ServerProcess } from '../server-process.ts';
 import type { Contender, Setting } from './contender.ts';
-import { DatabaseSync } from 'node:sqlite';
 
 const BIN = fileURLToPath(new URL('../../cli/bin/mentu-runtime', import.meta.url));
 
@@ -29,14 +29,14 @@ export const VARIANTS: readonly MentuVariant[] = [
   { name: 'mentu, no sink', records: 'nothing, it only counts', preset: { yaml: 'record:\n  bodies: none\nplugins:\n  - domain-policy\n' }, line: null, signals: false },
 ];
 
-export async function startMentu(variant: MentuVariant, setting: Setting, version: string, nodeOptions = ''): Promise<Contender> {
-  const { directory, files, originPort } = setting;
+export async function startMentu(variant: MentuVariant, setting: Setting, nodeOptions = ''): Promise<Contender> {
+  const { directory, files } = setting;
   const home = join(directory, 'home');
   mkdirSync(home);
   let preset = 'standard';
   if (typeof variant.preset === 'string') preset = variant.preset;
   else writeFileSync(join(directory, (preset = './preset.yaml')), variant.preset.yaml);
-  writeFileSync(join(directory, 'profile.json'), JSON.stringify({ interceptor: { hosts: { [HOST]: `127.0.0.1:${originPort}` }, trustedCAs: [files.authority] } }));
+  writeFileSync(join(directory, 'profile.json'), JSON.stringify({ interceptor: { hosts: { [HOST]: '127.0.0.1' }, trustedCAs: [files.authority] } }));
   const process = new ServerProcess({
     name: variant.name,
     command: BIN,
@@ -50,10 +50,9 @@ export async function startMentu(variant: MentuVariant, setting: Setting, versio
   return {
     name: variant.name,
     records: variant.records,
-    version,
+    directory,
     port,
     process,
-    speaksHttp2: true,
     recorded,
     async close() {
       await process.stop();
@@ -61,8 +60,8 @@ export async function startMentu(variant: MentuVariant, setting: Setting, versio
       if (!process.output.includes(' in ')) problems.push('it ended without its summary');
       if (variant.signals) {
         const signals = countSignals(join(home, 'cir.db'));
-        const lines = countLines(record, HTTP_LINE);
-        if (signals !== (await lines)) problems.push(`CIR has ${signals} HTTP flows, the record ${await lines}`);
+        const lines = await countLines(record, HTTP_LINE);
+        if (signals !== lines) problems.push(`CIR has ${signals} HTTP flows, the record ${lines}`);
       }
       return problems;
     },
@@ -70,6 +69,7 @@ export async function startMentu(variant: MentuVariant, setting: Setting, versio
 }
 
 function countSignals(file: string): number {
+  if (!existsSync(file)) return 0;
   const database = new DatabaseSync(file, { readOnly: true });
   try {
     const row = database.prepare(`SELECT count(*) AS n FROM signals WHERE type = 'network_flow' AND data ->> 'kind' = 'http'`).get()!;

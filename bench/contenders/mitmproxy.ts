@@ -8,7 +8,7 @@ import type { Contender, Setting } from './contender.ts';
 
 const ADDON = fileURLToPath(new URL('./mitmproxy_jsonl.py', import.meta.url));
 
-export async function startMitmproxy(setting: Setting, version: string): Promise<Contender> {
+export async function startMitmproxy(setting: Setting): Promise<Contender> {
   const { directory, files } = setting;
   const record = join(directory, 'flows.jsonl');
   const port = await freePort();
@@ -24,10 +24,9 @@ export async function startMitmproxy(setting: Setting, version: string): Promise
   return {
     name: 'mitmproxy',
     records: 'JSONL with bodies (addon)',
-    version,
+    directory,
     port,
     process,
-    speaksHttp2: true,
     recorded: () => countLines(record, MARK),
     async close() {
       await process.stop();

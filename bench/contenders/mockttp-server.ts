@@ -1,4 +1,5 @@
 /** A mockttp proxy that passes everything through and writes JSON lines; a process of its own. Arguments: port, CA file to trust, record, directory for its CA. */
+import { isUtf8 } from 'node:buffer';
 import { createWriteStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generateCACertificate, getLocal, type CompletedBody, type CompletedRequest } from 'mockttp';
@@ -36,6 +37,5 @@ process.once('SIGTERM', async () => {
 
 function textOf(body: CompletedBody): { body: string; body_encoding: 'utf8' | 'base64' } {
   const { buffer } = body;
-  const text = buffer.toString('utf8');
-  return text.includes('\ufffd') ? { body: buffer.toString('base64'), body_encoding: 'base64' } : { body: text, body_encoding: 'utf8' };
+  return isUtf8(buffer) ? { body: buffer.toString('utf8'), body_encoding: 'utf8' } : { body: buffer.toString('base64'), body_encoding: 'base64' };
 }

@@ -8,7 +8,7 @@ import type { Contender, Setting } from './contender.ts';
 
 const SERVER = fileURLToPath(new URL('./mockttp-server.ts', import.meta.url));
 
-export async function startMockttp(setting: Setting, version: string): Promise<Contender> {
+export async function startMockttp(setting: Setting): Promise<Contender> {
   const { directory, files } = setting;
   const record = join(directory, 'flows.jsonl');
   const port = await freePort();
@@ -17,10 +17,9 @@ export async function startMockttp(setting: Setting, version: string): Promise<C
   return {
     name: 'mockttp',
     records: 'JSONL with bodies (listeners)',
-    version,
+    directory,
     port,
     process: server,
-    speaksHttp2: true,
     recorded: () => countLines(record, MARK),
     async close() {
       await server.stop();
