@@ -5,9 +5,9 @@ export async function write(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
-/** Notes to the person at the terminal, beside the result. */
+/** Notes to the person at the terminal, beside the result. A terminal in raw mode needs the carriage return as well. */
 export function note(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(process.stdin.isRaw ? `${text.replaceAll('\n', '\r\n')}\r\n` : `${text}\n`);
 }
 
 /** Control and direction characters, with which recorded text could rewrite the terminal. */

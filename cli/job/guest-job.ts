@@ -34,7 +34,8 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
   // What is not there cannot be hidden, and a guest with a mount above it could make it.
   mkdirSync(mentuHome(), { recursive: true, mode: 0o700 });
   let counter = new TrafficCounter();
-  const status = StatusLine.open(() => statusText(counter.traffic, (performance.now() - started) / 1000), process.stdout.isTTY);
+  // Without a capture there is nothing to tell, and the terminal is the command's alone.
+  const status = settings.interceptor ? StatusLine.open(() => statusText(counter.traffic, (performance.now() - started) / 1000), process.stdout.isTTY) : null;
 
   // The guest is prepared while the plugins load; whichever fails, the other is undone.
   const [prepared, opened] = await Promise.allSettled([

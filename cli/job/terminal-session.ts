@@ -1,4 +1,5 @@
 /** Joins the user's terminal to the guest's: keys in, output out, size changes on. */
+import { spawnSync } from 'node:child_process';
 import type { GuestTerminal } from '../../plugins/engines/engine.ts';
 import type { StatusLine } from './status-line.ts';
 
@@ -17,6 +18,7 @@ export class TerminalSession {
     this.#status = status;
     // Every key is the guest's, Ctrl-C too: its terminal makes a signal of it.
     process.stdin.setRawMode(true);
+    leaveOutputAlone();
     process.stdin.on('data', this.#onInput);
     process.stdout.on('resize', this.#onResize);
     terminal.output.on('data', (chunk: Buffer) => {
@@ -46,4 +48,12 @@ export class TerminalSession {
     this.#status?.resized();
     this.#terminal.resize(process.stdout.columns, this.#status?.rowsForCommand ?? process.stdout.rows);
   };
+}
+
+/**
+ * The guest's terminal has made its line ends already, and programs that move the cursor mean a line feed as one.
+ * Node's raw mode goes on turning each into two characters, and has no say in it; leaving that mode undoes this too.
+ */
+function leaveOutputAlone(): void {
+  spawnSync('stty', ['-opost'], { stdio: [0, 'ignore', 'ignore'], timeout: 1000 });
 }
