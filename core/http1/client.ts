@@ -1,18 +1,18 @@
 /** The upstream's side of HTTP/1: writes one request at a time to one connection and reads the response. */
 import type { Duplex } from 'node:stream';
 import { MentuError, type ErrorCode } from '../errors.ts';
-import type { Headers } from '../headers.ts';
 import type { RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
+import { Backlog } from './backlog.ts';
 import { bodyReader, type BodyHandler, type BodyReader } from './body.ts';
-import { Http1SyntaxError, MAX_HEAD_BYTES, NO_BODY, UNTIL_CLOSE, isPersistent, parseStatusHead, responseFraming, writeHead } from './head.ts';
-import { MessageWriter } from './writer.ts';
+import { Http1SyntaxError, MAX_HEAD_BYTES, NO_BODY, UNTIL_CLOSE, isPersistent, parseStatusHead, responseFraming } from './head.ts';
+import { Http1UpstreamExchange, type UpstreamConnection } from './upstream-exchange.ts';
 
-export class Http1Client implements BodyHandler {
+export class Http1Client implements BodyHandler, UpstreamConnection {
   readonly #socket: Duplex;
   readonly #host: string;
   readonly #onIdleClose: () => void;
+  readonly #backlog = new Backlog();
   #exchange: Http1UpstreamExchange | null = null;
-  #pending: Buffer | null = null;
   #reader: BodyReader | null = null;
   #untilClose = false;
   #complete = false;
@@ -54,28 +54,27 @@ export class Http1Client implements BodyHandler {
     return exchange;
   }
 
+  /** Closes the connection, unless it has become another protocol's. */
   destroy(): void {
     this.#closed = true;
-    this.#socket.destroy();
+    if (!this.#detached) this.#socket.destroy();
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (!this.#exchange) {
+    if (!this.#exchange || this.#exchange.answered) {
       // Bytes nobody asked for: the connection cannot be trusted any further.
       this.destroy();
       return;
     }
-    let bytes = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
-    this.#pending = null;
+    this.#exchange.touched = true;
+    const backlog = this.#backlog;
+    backlog.add(chunk);
     try {
-      while (bytes.length > 0 && this.#exchange && !this.#detached) {
-        const taken = this.#reader ? this.#reader.read(bytes, this) : this.#readHead(bytes);
-        if (taken === 0) {
-          this.#pending = bytes;
-          return;
-        }
-        bytes = taken === bytes.length ? EMPTY : bytes.subarray(taken);
-        if (this.#complete || this.#reader?.done) return this.#finish(bytes.length > 0);
+      while (backlog.length > 0 && this.#exchange && !this.#detached) {
+        const taken = this.#reader ? this.#reader.read(backlog.bytes, this) : this.#readHead(backlog);
+        if (taken === 0) return;
+        backlog.take(taken);
+        if (this.#complete || this.#reader?.done) return this.#finish(backlog.length > 0);
       }
     } catch (error) {
       if (!(error instanceof Http1SyntaxError)) throw error;
@@ -83,15 +82,14 @@ export class Http1Client implements BodyHandler {
     }
   };
 
-  #readHead(bytes: Buffer): number {
-    const end = bytes.indexOf('\r\n\r\n', 0, 'latin1');
+  #readHead(backlog: Backlog): number {
+    const end = backlog.headEnd();
     if (end === -1 || end > MAX_HEAD_BYTES) {
-      if (bytes.length > MAX_HEAD_BYTES) throw new Http1SyntaxError('the head is longer than 128 KiB');
+      if (backlog.length > MAX_HEAD_BYTES) throw new Http1SyntaxError('the head is longer than 128 KiB');
       return 0;
     }
     const exchange = this.#exchange!;
-    exchange.touched = true;
-    const line = parseStatusHead(bytes.toString('latin1', 0, end));
+    const line = parseStatusHead(backlog.bytes.toString('latin1', 0, end));
     const head = (hasBody: boolean): ResponseHead => ({
       status: line.status,
       statusText: line.reason,
@@ -99,16 +97,17 @@ export class Http1Client implements BodyHandler {
       headers: line.headers,
       hasBody,
     });
-    if (line.status === 101 || (exchange.method === 'CONNECT' && line.status >= 200 && line.status < 300)) {
-      this.#upgrade(head(false), bytes.subarray(end + 4));
-      return bytes.length;
+    if (line.status === 101) {
+      const { length } = backlog;
+      this.#upgrade(head(false), backlog.bytes.subarray(end + 4));
+      return length;
     }
     if (line.status < 200) {
       exchange.events.onInform(head(false));
       return end + 4;
     }
     const framing = responseFraming(line, exchange.method);
-    this.#persistent = isPersistent(line.version, line.headers) && framing !== UNTIL_CLOSE;
+    this.#persistent &&= isPersistent(line.version, line.headers) && framing !== UNTIL_CLOSE;
     this.#untilClose = framing === UNTIL_CLOSE;
     exchange.events.onResponse(head(framing !== NO_BODY));
     if (framing === NO_BODY) this.#complete = true;
@@ -127,13 +126,28 @@ export class Http1Client implements BodyHandler {
     this.#reader = null;
     this.#complete = false;
     if (!exchange) return;
-    // The connection is free, or closed, before the callback, which may send the next request.
+    exchange.answered = true;
+    if (surplus) this.#persistent = false;
+    if (exchange.requestComplete) {
+      // The connection is free, or closed, before the callback, which may send the next request.
+      this.#release(exchange);
+      exchange.events.onResponseEnd(trailers);
+      return;
+    }
+    exchange.events.onResponseEnd(trailers);
+    // A server that will close does not want the rest.
+    if (!this.#persistent) this.#fail('upstream_aborted', 'it answered before the request was whole, and closed');
+  }
+
+  #release(exchange: Http1UpstreamExchange): void {
     this.#exchange = null;
     exchange.over = true;
-    if (surplus || !exchange.requestComplete || !this.#persistent) this.#closed = true;
-    if (this.#closed) this.#socket.destroy();
-    else if (this.#socket.isPaused()) this.#socket.resume();
-    exchange.events.onResponseEnd(trailers);
+    if (this.#persistent && !this.#closed) {
+      if (this.#socket.isPaused()) this.#socket.resume();
+      return;
+    }
+    this.#closed = true;
+    this.#socket.destroy();
   }
 
   #upgrade(head: ResponseHead, rest: Buffer): void {
@@ -155,6 +169,7 @@ export class Http1Client implements BodyHandler {
   readonly #onEnd = (): void => {
     this.#closed = true;
     if (this.#untilClose && this.#exchange && this.#reader) {
+      this.#persistent = false;
       this.#finish(false);
     } else if (this.#exchange) {
       this.#fail('upstream_aborted', this.#failure);
@@ -187,59 +202,18 @@ export class Http1Client implements BodyHandler {
     this.#socket.destroy();
   }
 
-  /** The relay breaks the exchange off: the connection cannot be used again. */
-  abandon(exchange: UpstreamExchange): void {
+  requestSent(exchange: Http1UpstreamExchange): void {
+    if (this.#exchange === exchange && exchange.answered) this.#release(exchange);
+  }
+
+  endInput(): void {
+    this.#persistent = false;
+    this.#socket.end();
+  }
+
+  abandon(exchange: Http1UpstreamExchange): void {
     if (this.#exchange !== exchange) return;
     this.#exchange = null;
     this.destroy();
-  }
-}
-
-const EMPTY = Buffer.alloc(0);
-
-class Http1UpstreamExchange implements UpstreamExchange {
-  readonly method: string;
-  readonly events: UpstreamEvents;
-  touched = false;
-  over = false;
-  requestComplete = false;
-  readonly #client: Http1Client;
-  readonly #writer: MessageWriter;
-  readonly #socket: Duplex;
-
-  constructor(client: Http1Client, socket: Duplex, head: RequestHead, events: UpstreamEvents) {
-    this.#client = client;
-    this.#socket = socket;
-    this.#writer = new MessageWriter(socket);
-    this.events = events;
-    this.method = head.method;
-    const chunked = head.hasBody && !head.headers.has('content-length');
-    if (chunked && !head.headers.has('transfer-encoding')) head.headers.append('transfer-encoding', 'chunked');
-    const version = head.httpVersion === '1.0' ? 'HTTP/1.0' : 'HTTP/1.1';
-    this.#writer.open(writeHead(`${head.method} ${head.path} ${version}`, head.headers), chunked);
-  }
-
-  write(chunk: Buffer): boolean {
-    return this.over || chunk.length === 0 || this.#writer.write(chunk);
-  }
-
-  end(trailers: Headers | null): void {
-    if (this.over || this.requestComplete) return;
-    this.requestComplete = true;
-    this.#writer.end(trailers);
-  }
-
-  pauseResponse(): void {
-    if (!this.over) this.#socket.pause();
-  }
-
-  resumeResponse(): void {
-    if (!this.over) this.#socket.resume();
-  }
-
-  reset(): void {
-    if (this.over) return;
-    this.over = true;
-    this.#client.abandon(this);
   }
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
-import type { Headers } from '../headers.ts';
+import { Headers } from '../headers.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../relay/exchange.ts';
+import { breakConnection } from './closing.ts';
 import { NO_BODY, isPersistent, writeHead, type Framing, type RequestLine } from './head.ts';
 import { MessageWriter } from './writer.ts';
 
@@ -26,7 +27,10 @@ export class Http1Exchange implements ClientExchange {
   #held = false;
   readonly #writer: MessageWriter;
   #keep = true;
+  /** Set once the response has begun: whether the client can tell a whole body from a broken one. */
+  #delimited: boolean | null = null;
   #responseEnded = false;
+  #half = false;
   #over = false;
 
   constructor(socket: Duplex, line: RequestLine, framing: Framing, route: { scheme: 'http' | 'https'; authority: string; path: string }, owner: ExchangeOwner) {
@@ -53,6 +57,11 @@ export class Http1Exchange implements ClientExchange {
 
   attach(events: ClientEvents): void {
     this.events = events;
+    if (this.#over) events.onClientAbort();
+  }
+
+  get responded(): boolean {
+    return this.#delimited !== null;
   }
 
   start(): void {
@@ -76,20 +85,22 @@ export class Http1Exchange implements ClientExchange {
 
   respond(head: ResponseHead): void {
     if (this.#over) return;
-    const { headers } = head;
+    let { headers } = head;
     const version = head.httpVersion === '1.0' ? 'HTTP/1.0' : 'HTTP/1.1';
-    const delimited = !head.hasBody || headers.has('content-length');
-    let chunked = !delimited && headers.has('transfer-encoding');
+    const hasLength = !head.hasBody || headers.has('content-length');
+    let chunked = !hasLength && headers.has('transfer-encoding');
     // A response from HTTP/2 has no framing of its own; chunked gives it one where the client can read it.
-    if (!delimited && !chunked && !head.httpVersion.startsWith('1') && this.head.httpVersion === '1.1') {
-      headers.append('transfer-encoding', 'chunked');
+    if (!hasLength && !chunked && !head.httpVersion.startsWith('1') && this.head.httpVersion === '1.1') {
+      headers = new Headers([...headers.raw, 'transfer-encoding', 'chunked']);
       chunked = true;
     }
     if (chunked && this.head.httpVersion === '1.0') {
+      headers = new Headers([...headers.raw]);
       headers.delete('transfer-encoding');
       chunked = false;
     }
-    this.#keep = this.#persistent && isPersistent(version, headers) && (delimited || chunked);
+    this.#delimited = hasLength || chunked;
+    this.#keep = this.#persistent && this.#delimited && isPersistent(version, headers);
     this.#writer.open(writeHead(`${version} ${head.status} ${head.statusText}`, headers), chunked);
   }
 
@@ -110,11 +121,19 @@ export class Http1Exchange implements ClientExchange {
     this.#settle();
   }
 
+  abandonRequest(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#owner.exchangeOver(false);
+  }
+
   reset(): void {
     if (this.#over) return;
     this.#over = true;
     this.#writer.flush();
-    this.#socket.destroy();
+    // What was sent of a body that has a length or chunks still arrives; the client sees what is missing.
+    if (this.#delimited) this.#owner.exchangeOver(false);
+    else breakConnection(this.#socket);
   }
 
   detach(): Duplex {
@@ -134,10 +153,16 @@ export class Http1Exchange implements ClientExchange {
     this.#socket.destroy();
   }
 
-  /** Ends the exchange once request and response are both complete, or the response came early. */
+  /** The client has ended its half after a whole request. */
+  halfClosed(): void {
+    if (this.#over || this.#half) return;
+    this.#half = true;
+    this.events?.onClientHalfClose();
+  }
+
   #settle(): void {
-    if (this.#over || !this.#responseEnded) return;
+    if (this.#over || !this.#responseEnded || !this.requestComplete) return;
     this.#over = true;
-    this.#owner.exchangeOver(this.#keep && this.requestComplete);
+    this.#owner.exchangeOver(this.#keep);
   }
 }

@@ -5,7 +5,9 @@
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import type { ClientExchange, ResponseHead } from '../relay/exchange.ts';
+import { Backlog } from './backlog.ts';
 import { bodyReader, type BodyHandler, type BodyReader } from './body.ts';
+import { endAndLinger } from './closing.ts';
 import { Http1Exchange, type ExchangeOwner } from './exchange.ts';
 import { Http1SyntaxError, MAX_HEAD_BYTES, NO_BODY, parseRequestHead, requestFraming, writeHead, type Framing, type RequestLine } from './head.ts';
 
@@ -24,10 +26,15 @@ export interface Http1ServerEvents {
 export class Http1Server implements BodyHandler, ExchangeOwner {
   readonly #socket: Duplex;
   readonly #events: Http1ServerEvents;
-  #pending: Buffer | null = null;
+  readonly #backlog = new Backlog();
   #exchange: Http1Exchange | null = null;
   #reader: BodyReader | null = null;
+  /** The client has ended its half. */
+  #inputEnded = false;
+  /** No further request is taken. */
   #ended = false;
+  /** What still comes is dropped. */
+  #leaving = false;
   #detached = false;
   #paused = false;
   #parsing = false;
@@ -43,13 +50,13 @@ export class Http1Server implements BodyHandler, ExchangeOwner {
   }
 
   get isIdle(): boolean {
-    return this.#exchange === null && this.#pending === null;
+    return this.#exchange === null && this.#backlog.length === 0;
   }
 
   /** Ends the connection once the exchange under way is over. */
   close(): void {
     this.#ended = true;
-    if (this.#exchange === null) this.#socket.end();
+    if (this.#exchange === null) this.#leave();
   }
 
   destroy(): void {
@@ -57,21 +64,20 @@ export class Http1Server implements BodyHandler, ExchangeOwner {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    this.#pending = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
+    if (this.#leaving) return;
+    this.#backlog.add(chunk);
     this.#parse();
   };
 
   readonly #onEnd = (): void => {
-    this.#ended = true;
-    // A client that ends its side while an answer is due has gone, as far as HTTP clients go.
-    if (this.#exchange) this.#exchange.clientGone();
-    else this.#socket.end();
+    this.#inputEnded = true;
+    this.#parse();
   };
 
   readonly #onClose = (): void => {
     this.#ended = true;
     this.#exchange?.clientGone();
-    if (!this.#detached) this.#events.onClose();
+    this.#events.onClose();
   };
 
   readonly #onDrain = (): void => {
@@ -83,43 +89,55 @@ export class Http1Server implements BodyHandler, ExchangeOwner {
     if (this.#parsing) return;
     this.#parsing = true;
     try {
-      while (this.#pending !== null && !this.#detached) {
+      while (this.#backlog.length > 0 && !this.#detached) {
         if (this.#reader) {
           if (!this.#exchange!.wantsBody) break;
-          this.#readBody(this.#pending);
+          this.#readBody(this.#reader);
         } else if (this.#exchange || this.#ended) {
           break;
-        } else if (!this.#readHead(this.#pending)) {
+        } else if (!this.#readHead()) {
           break;
         }
       }
     } finally {
       this.#parsing = false;
     }
+    if (this.#inputEnded) this.#inputOver();
     this.#applyPause();
   }
 
-  #readHead(bytes: Buffer): boolean {
-    let start = 0;
+  /** What the end of the client's half means, once all before it is read as far as it can be. */
+  #inputOver(): void {
+    if (this.#detached || this.#leaving) return;
+    if (this.#exchange === null) this.#leave();
+    else if (this.#backlog.length > 0) return;
+    else if (this.#reader) this.#exchange.clientGone();
+    else this.#exchange.halfClosed();
+  }
+
+  #readHead(): boolean {
+    const backlog = this.#backlog;
     // Empty lines before a request are skipped (RFC 9112, section 2.2).
-    while (bytes[start] === 0x0d && bytes[start + 1] === 0x0a) start += 2;
-    const end = bytes.indexOf('\r\n\r\n', start, 'latin1');
-    if (end === -1 || end - start > MAX_HEAD_BYTES) {
-      if (bytes.length - start > MAX_HEAD_BYTES) this.#refuse('the head is longer than 128 KiB');
+    let start = 0;
+    while (backlog.bytes[start] === 0x0d && backlog.bytes[start + 1] === 0x0a) start += 2;
+    if (start > 0) backlog.take(start);
+    const end = backlog.headEnd();
+    if (end === -1 || end > MAX_HEAD_BYTES) {
+      if (backlog.length > MAX_HEAD_BYTES) this.#refuse('the head is longer than 128 KiB');
       return false;
     }
     let line: RequestLine;
     let framing: Framing;
     let route: { scheme: 'http' | 'https'; authority: string; path: string };
     try {
-      line = parseRequestHead(bytes.toString('latin1', start, end));
+      line = parseRequestHead(backlog.bytes.toString('latin1', 0, end));
       framing = requestFraming(line);
       route = this.#events.route(line);
     } catch (error) {
       this.#refuse(error);
       return false;
     }
-    this.#pending = end + 4 === bytes.length ? null : bytes.subarray(end + 4);
+    backlog.take(end + 4);
     const exchange = new Http1Exchange(this.#socket, line, framing, route, this);
     this.#exchange = exchange;
     this.#reader = framing === NO_BODY ? null : bodyReader(framing);
@@ -127,19 +145,20 @@ export class Http1Server implements BodyHandler, ExchangeOwner {
     return true;
   }
 
-  #readBody(bytes: Buffer): void {
-    const reader = this.#reader!;
+  #readBody(reader: BodyReader): void {
+    const { bytes } = this.#backlog;
     try {
       const taken = reader.read(bytes, this);
-      if (this.#pending === bytes) this.#pending = taken === bytes.length ? null : bytes.subarray(taken);
-      if (reader.done) {
-        this.#reader = null;
-        this.#exchange?.bodyEnded(reader.trailers);
-      }
+      // A reset in the middle of the body has dropped the rest.
+      if (this.#reader !== reader) return;
+      this.#backlog.take(taken);
+      if (!reader.done) return;
+      this.#reader = null;
+      this.#exchange?.bodyEnded(reader.trailers);
     } catch (error) {
       if (!(error instanceof Http1SyntaxError)) throw error;
       this.#reader = null;
-      this.#pending = null;
+      this.#backlog.clear();
       this.#ended = true;
       this.#exchange?.events?.onClientError(new MentuError('bad_request', { reason: error.message }));
     }
@@ -150,22 +169,21 @@ export class Http1Server implements BodyHandler, ExchangeOwner {
   }
 
   #refuse(error: unknown): void {
-    this.#pending = null;
-    this.#ended = true;
     const reason = error instanceof MentuError ? error : new MentuError('bad_request', { reason: error instanceof Error ? error.message : String(error) });
     this.#events.onBadHead(reason, (head, body) => {
-      this.#socket.end(Buffer.concat([Buffer.from(writeHead(`HTTP/1.1 ${head.status} ${head.statusText}`, head.headers), 'latin1'), body]));
+      this.#socket.write(Buffer.concat([Buffer.from(writeHead(`HTTP/1.1 ${head.status} ${head.statusText}`, head.headers), 'latin1'), body]));
     });
+    this.#leave();
   }
 
   bodyWanted(): void {
-    if (this.#pending !== null) this.#parse();
+    if (this.#backlog.length > 0) this.#parse();
     else this.#applyPause();
   }
 
   #applyPause(): void {
-    const held = this.#pending?.length ?? 0;
-    const pause = this.#exchange !== null && ((this.#reader !== null && !this.#exchange.wantsBody) || held > MAX_PIPELINED);
+    if (this.#detached || this.#leaving) return;
+    const pause = this.#exchange !== null && ((this.#reader !== null && !this.#exchange.wantsBody) || this.#backlog.length > MAX_PIPELINED);
     if (pause === this.#paused) return;
     this.#paused = pause;
     if (pause) this.#socket.pause();
@@ -174,28 +192,29 @@ export class Http1Server implements BodyHandler, ExchangeOwner {
 
   exchangeOver(keep: boolean): void {
     this.#exchange = null;
-    if (!keep || this.#ended) {
-      this.#ended = true;
-      this.#reader = null;
-      this.#pending = null;
-      this.#socket.end();
-      // Whatever still comes is read and dropped, lest the close become a reset that eats the answer.
-      this.#socket.resume();
-      return;
-    }
-    this.#parse();
+    if (keep && !this.#ended) this.#parse();
+    else this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#leaving || this.#detached) return;
+    this.#ended = true;
+    this.#leaving = true;
+    this.#reader = null;
+    this.#backlog.clear();
+    endAndLinger(this.#socket);
   }
 
   detach(): Duplex {
     this.#detached = true;
     const socket = this.#socket;
+    // 'close' stays: the session ends with the connection, whatever is spoken on it.
     socket.off('data', this.#onData);
     socket.off('end', this.#onEnd);
     socket.off('drain', this.#onDrain);
-    socket.off('close', this.#onClose);
     socket.pause();
-    if (this.#pending) socket.unshift(this.#pending);
-    this.#pending = null;
+    if (this.#backlog.length > 0) socket.unshift(this.#backlog.bytes);
+    this.#backlog.clear();
     return socket;
   }
 }

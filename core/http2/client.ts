@@ -63,24 +63,27 @@ export class Http2Client {
 class Http2UpstreamExchange implements UpstreamExchange {
   readonly #stream: ClientHttp2Stream;
   readonly #events: UpstreamEvents;
+  readonly #host: string;
   #trailers: Headers | null = null;
   #requestTrailers: Headers | null = null;
   #touched = false;
-  #hasBody = true;
+  #requestComplete = false;
+  #answered = false;
   #over = false;
 
   constructor(stream: ClientHttp2Stream, head: RequestHead, events: UpstreamEvents, host: string, failure: () => string) {
     this.#stream = stream;
     this.#events = events;
+    this.#host = host;
     let reason: string | null = null;
     stream.on('headers', (_headers, _flags, raw) => {
       this.#touched = true;
-      events.onInform(responseHead(raw as unknown as string[], false));
+      if (!this.#over) events.onInform(responseHead(raw as unknown as string[], false));
     });
     stream.on('response', (_headers, flags, raw) => {
       this.#touched = true;
-      this.#hasBody = (flags & FLAG_END_STREAM) === 0 && head.method !== 'HEAD';
-      if (!this.#over) events.onResponse(responseHead(raw as unknown as string[], this.#hasBody));
+      const hasBody = (flags & FLAG_END_STREAM) === 0 && head.method !== 'HEAD';
+      if (!this.#over) events.onResponse(responseHead(raw as unknown as string[], hasBody));
     });
     stream.on('trailers', (_headers, _flags, raw) => {
       this.#trailers = new Headers(raw as unknown as string[]);
@@ -90,7 +93,7 @@ class Http2UpstreamExchange implements UpstreamExchange {
     });
     stream.on('end', () => this.#end());
     stream.on('drain', () => events.onUpstreamDrain());
-    stream.on('wantTrailers', () => stream.sendTrailers(this.#requestTrailers ? fieldObject(this.#requestTrailers) : {}));
+    stream.on('wantTrailers', () => this.#sendTrailers());
     stream.on('error', (error: Error) => {
       reason = error.message;
     });
@@ -104,7 +107,8 @@ class Http2UpstreamExchange implements UpstreamExchange {
   #end(): void {
     // 'end' also comes before the 'close' of a stream that was reset.
     if (this.#over || !this.#touched || (this.#stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR || this.#stream.aborted) return;
-    this.#over = true;
+    this.#answered = true;
+    this.#over = this.#requestComplete;
     this.#events.onResponseEnd(this.#trailers);
   }
 
@@ -113,8 +117,27 @@ class Http2UpstreamExchange implements UpstreamExchange {
   }
 
   end(trailers: Headers | null): void {
+    this.#requestComplete = true;
+    if (this.#answered) this.#over = true;
     this.#requestTrailers = trailers;
     if (!this.#stream.destroyed && !this.#stream.writableEnded) this.#stream.end();
+  }
+
+  #sendTrailers(): void {
+    if (this.#stream.destroyed || this.#stream.closed) return;
+    try {
+      this.#stream.sendTrailers(this.#requestTrailers ? fieldObject(this.#requestTrailers) : {});
+    } catch (cause) {
+      if (this.#over) return;
+      this.reset();
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      this.#events.onUpstreamError(new MentuError('upstream_protocol_error', { reason, host: this.#host }, { cause }), false);
+    }
+  }
+
+  /** A stream has no half that could end apart from its connection. */
+  endConnection(): boolean {
+    return this.#over;
   }
 
   pauseResponse(): void {

@@ -62,11 +62,13 @@ class Http2Exchange implements ClientExchange {
   #events: ClientEvents | null = null;
   #trailers: Headers | null = null;
   #started = false;
+  #requestEnded: boolean;
   #complete = false;
   #over = false;
 
   constructor(stream: ServerHttp2Stream, raw: string[], scheme: 'http' | 'https', hasBody: boolean) {
     this.#stream = stream;
+    this.#requestEnded = !hasBody;
     const pseudo = (name: string): string => {
       for (let i = 0; i < raw.length && raw[i]!.startsWith(':'); i += 2) if (raw[i] === name) return raw[i + 1]!;
       return '';
@@ -87,6 +89,11 @@ class Http2Exchange implements ClientExchange {
 
   attach(events: ClientEvents): void {
     this.#events = events;
+    if (this.#over) events.onClientAbort();
+  }
+
+  get responded(): boolean {
+    return this.#stream.headersSent;
   }
 
   start(): void {
@@ -103,6 +110,7 @@ class Http2Exchange implements ClientExchange {
     });
     stream.on('data', (chunk: Buffer) => events.onRequestData(chunk));
     stream.on('end', () => {
+      this.#requestEnded = true;
       if (!this.#over) events.onRequestEnd(this.#trailers);
     });
   }
@@ -136,6 +144,11 @@ class Http2Exchange implements ClientExchange {
     if (stream.destroyed || stream.writableEnded) return;
     stream.on('wantTrailers', () => this.#attempt(() => stream.sendTrailers(trailers ? fieldObject(trailers) : {})));
     stream.end();
+  }
+
+  abandonRequest(): void {
+    // Says that the answer is whole and the rest unwanted (RFC 9113, section 8.1).
+    if (!this.#requestEnded && !this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   reset(): void {

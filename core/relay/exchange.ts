@@ -39,7 +39,9 @@ export interface ClientEvents {
   onRequestEnd(trailers: Headers | null): void;
   /** The client went away, or reset the exchange, before it was complete. */
   onClientAbort(): void;
-  /** The request broke the grammar half-way. */
+  /** The client ended its half of the connection after a whole request; it may still read. */
+  onClientHalfClose(): void;
+  /** The request broke the grammar half-way, or the response has no form in the client's protocol. */
   onClientError(error: MentuError): void;
   /** After `write` returned false: there is room again. */
   onClientDrain(): void;
@@ -58,7 +60,11 @@ export interface ClientExchange {
   inform(head: ResponseHead): void;
   respond(head: ResponseHead): void;
   write(chunk: Buffer): boolean;
+  /** True once a final response has begun. */
+  readonly responded: boolean;
   end(trailers: Headers | null): void;
+  /** After `end`: what is left of the request is not wanted. */
+  abandonRequest(): void;
   /** Breaks the exchange off so that the client sees it. */
   reset(): void;
   /** After a 101 was forwarded: the connection's bytes, which are no longer this codec's. */
@@ -70,6 +76,7 @@ export interface UpstreamEvents {
   onInform(head: ResponseHead): void;
   onResponse(head: ResponseHead): void;
   onResponseData(chunk: Buffer): void;
+  /** The request may still be under way; its end, or an error, follows then. */
   onResponseEnd(trailers: Headers | null): void;
   /** The exchange is over; nothing follows. `untouched`: not a byte of an answer had come. */
   onUpstreamError(error: MentuError, untouched: boolean): void;
@@ -82,6 +89,8 @@ export interface UpstreamEvents {
 export interface UpstreamExchange {
   write(chunk: Buffer): boolean;
   end(trailers: Headers | null): void;
+  /** The client has ended its half of the connection: passed on where the protocol can, otherwise false. */
+  endConnection(): boolean;
   pauseResponse(): void;
   resumeResponse(): void;
   reset(): void;

@@ -16,17 +16,19 @@ import type { LinkFacts } from '../upstream/link.ts';
 import { denialAnswer, denialError, dialRefusal, failureAnswer, pluginAnswer, type Answer } from './answer.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from './exchange.ts';
 import { HttpFlow } from './http-flow.ts';
-import { Refusal } from './refusal.ts';
-import { ResponseGate, type GatedResponse } from './response-gate.ts';
+import { Refusal, sendAnswer } from './refusal.ts';
+import { ResponseRelay } from './response-relay.ts';
 import { splice } from './splice.ts';
 import { HELD_BY_PEER, Tee } from './tee.ts';
-import { requestFor, responseFor } from './translation.ts';
+import { requestFor } from './translation.ts';
 import type { CapturedConnection } from './captured-connection.ts';
 
+/** Milliseconds in which nothing more came of a request whose response is whole. */
+const OVERTAKEN_SILENCE = 5_000;
 /** Methods whose requests may be sent again (RFC 9110, section 9.2.2), where no body has been spent. */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
-export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
+export class FlowRelay implements ClientEvents, UpstreamEvents {
   readonly flow: HttpFlow;
   readonly #client: ClientExchange;
   readonly #recorder: FlowRecorder;
@@ -34,9 +36,12 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
   #upstream: UpstreamExchange | null = null;
   #refusal: Refusal | null = null;
   readonly #request: Tee;
-  readonly #response: Tee;
-  readonly #gate: ResponseGate;
+  readonly #response: ResponseRelay;
   #requestEnded: boolean;
+  /** The client has ended its half of the connection. */
+  #halfClosed = false;
+  /** Runs while a request goes on after its response. */
+  #overtaken: NodeJS.Timeout | null = null;
   #waitingForLink = false;
   #retried = false;
   #finished = false;
@@ -47,9 +52,9 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
     this.#toProxy = toProxy;
     this.#requestEnded = !client.head.hasBody;
     this.#request = new Tee(recorder, { pause: () => client.pauseRequest(), resume: () => client.resumeRequest() });
-    this.#response = new Tee(recorder, { pause: () => this.#upstream?.pauseResponse(), resume: () => this.#upstream?.resumeResponse() });
-    this.flow = new HttpFlow(recorder.nextFlowId(), connection, client.head, this.#request, this.#response);
-    this.#gate = new ResponseGate(this.flow, this);
+    const down = new Tee(recorder, { pause: () => this.#upstream?.pauseResponse(), resume: () => this.#upstream?.resumeResponse() });
+    this.flow = new HttpFlow(recorder.nextFlowId(), connection, client.head, this.#request, down);
+    this.#response = new ResponseRelay(this.flow, client, () => this.#responded());
     connection.flows++;
     recorder.begin(this);
     client.attach(this);
@@ -104,6 +109,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
       this.flow.sendEnded = performance.now();
       exchange.end(null);
     }
+    if (this.#halfClosed) this.#passHalfClose(exchange);
     if (!this.#retried) this.#client.start();
   };
 
@@ -111,6 +117,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
     if (this.#finished) return;
     const request = this.#request;
     request.pass(chunk);
+    this.#overtaken?.refresh();
     if (this.#refusal) this.#refusal.sawBody(chunk.length);
     else if (!this.#upstream!.write(chunk)) request.hold(HELD_BY_PEER);
   }
@@ -123,6 +130,17 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
     if (this.#refusal) return this.#refusal.answer();
     this.flow.sendEnded = performance.now();
     this.#upstream!.end(trailers);
+    if (this.#overtaken) this.#complete();
+  }
+
+  onClientHalfClose(): void {
+    this.#halfClosed = true;
+    if (this.#upstream) this.#passHalfClose(this.#upstream);
+  }
+
+  /** Most servers take it for the end of the client, some answer all the same: theirs to say, as it would be without us. */
+  #passHalfClose(exchange: UpstreamExchange): void {
+    if (!exchange.endConnection()) this.onClientAbort();
   }
 
   onUpstreamDrain(): void {
@@ -132,65 +150,59 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
   // The response.
 
   onInform(head: ResponseHead): void {
-    if (this.#finished) return;
-    this.flow.informational.push(head);
-    this.#client.inform(responseFor(head, this.#client.head.httpVersion));
+    this.#response.inform(head);
   }
 
   onResponse(head: ResponseHead): void {
-    if (this.#finished) return;
-    this.flow.responseStarted = performance.now();
-    this.flow.response = head;
-    this.#gate.head(this.#recorder.hooks, head);
+    this.#response.head(head, this.#recorder.hooks);
   }
 
   onResponseData(chunk: Buffer): void {
-    if (!this.#finished) this.#gate.data(chunk);
+    this.#response.data(chunk);
   }
 
   onResponseEnd(trailers: Headers | null): void {
-    if (!this.#finished) this.#gate.end(trailers);
+    this.#response.end(trailers);
   }
 
-  respond(head: ResponseHead): void {
-    if (!this.#finished) this.#client.respond(responseFor(head, this.#client.head.httpVersion));
-  }
-
-  data(chunk: Buffer): void {
+  #responded(): void {
     if (this.#finished) return;
-    this.#response.pass(chunk);
-    if (!this.#client.write(chunk)) this.#response.hold(HELD_BY_PEER);
+    if (this.#requestEnded) this.#complete();
+    // Who still waits to be asked for the body has had its answer.
+    else if (this.#client.head.headers.has('expect') && !this.#request.hasBegun) this.#abandonRequest();
+    else this.#overtaken = setTimeout(() => this.#abandonRequest(), OVERTAKEN_SILENCE);
   }
 
-  end(trailers: Headers | null): void {
-    if (this.#finished) return;
-    this.#response.trailers = trailers;
-    const upstream = this.#upstream;
+  #complete(): void {
     this.#upstream = null;
-    this.#client.end(trailers);
     this.#finish('completed', null);
-    if (!this.#requestEnded) upstream?.reset();
     this.flow.connection.link?.freed();
   }
 
+  /** The response is whole, and what is left of the request is not waited for. */
+  #abandonRequest(): void {
+    this.#upstream?.reset();
+    this.#complete();
+    this.#client.abandonRequest();
+  }
+
   onClientDrain(): void {
-    this.#response.release(HELD_BY_PEER);
+    this.flow.down.release(HELD_BY_PEER);
   }
 
   // Ways to end early.
 
   onClientAbort(): void {
     // A client may leave with the last byte that the head announced, before the upstream has said that it was the last.
-    if (this.#isDelivered) this.#breakOff('completed', null);
+    if (this.#overtaken || this.#isDelivered) this.#breakOff('completed', null);
     else this.#breakOff('aborted', new MentuError('client_aborted'));
   }
 
   onClientError(error: MentuError): void {
     if (this.#finished) return;
     this.#upstream?.reset();
-    this.#upstream = null;
-    this.#finish('failed', error);
-    this.#client.reset();
+    this.#requestEnded = true;
+    this.#fail(error);
   }
 
   onUpstreamError(error: MentuError, untouched: boolean): void {
@@ -203,28 +215,31 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
       this.#retried = true;
       return this.#forward();
     }
+    if (this.#overtaken) return this.#abandonRequest();
+    // The server has taken the end of the client's half for the end of the client.
+    if (this.#halfClosed && flow.upstream && error.code === 'upstream_aborted') return this.abort(new MentuError('client_aborted'));
     this.#fail(error);
   }
 
-  /** The capture ends while the flow is under way. */
-  abort(): void {
+  /** By default: the capture ends while the flow is under way. */
+  abort(error = new MentuError('shutting_down')): void {
     if (this.#finished) return;
-    this.#breakOff('aborted', new MentuError('shutting_down'));
+    this.#breakOff('aborted', error);
     this.#client.reset();
   }
 
   onUpgrade(head: ResponseHead, connection: Duplex): void {
-    if (this.#finished) return void connection.destroy();
-    this.flow.response = head;
-    this.flow.responseStarted = performance.now();
+    const { flow } = this;
+    const { host } = flow.connection;
     this.#upstream = null;
-    this.#client.inform(head);
-    const client = this.#client.detach();
-    if (!client) {
+    if (this.#finished || !this.#client.head.wantsUpgrade || !this.#requestEnded) {
       connection.destroy();
-      return this.#fail(new MentuError('upstream_protocol_error', { host: this.flow.connection.host, reason: 'it switched protocols unasked' }));
+      return this.#fail(new MentuError('upstream_protocol_error', { host, reason: 'it switched protocols unasked' }));
     }
-    splice(client, connection, this.flow.connection.host, this.flow.tunnelled, (end) => this.#finish(end.outcome, end.error));
+    flow.response = head;
+    flow.responseStarted = performance.now();
+    this.#client.inform(head);
+    splice(this.#client.detach()!, connection, host, flow.tunnelled, (end) => this.#finish(end.outcome, end.error));
   }
 
   #deny(verdict: Extract<Verdict, { action: 'deny' }>): void {
@@ -235,7 +250,8 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
   /** The exchange failed before or after its answer began. */
   #fail(error: MentuError): void {
     if (this.#finished) return;
-    if (this.flow.response) {
+    this.#upstream = null;
+    if (this.#client.responded) {
       this.#finish('failed', error);
       return this.#client.reset();
     }
@@ -250,26 +266,23 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
     this.#refuse('denied', error, denialAnswer(this.#recorder.violation(this.flow, { code: error.code, ...facts })));
   }
 
-  /** Answers in the upstream's place, after the request's body was read for the record as far as patience goes. */
+  /** Answers in the upstream's place. */
   #refuse(outcome: Outcome, error: MentuError | null, answer: Answer): void {
-    const { head } = this.#client;
-    this.#refusal = new Refusal(head, this.#requestEnded, () => {
+    this.#response.shut();
+    this.#refusal = new Refusal(this.#client, this.#requestEnded, () => {
       this.flow.response = answer.head;
       this.flow.responseStarted = performance.now();
-      this.#client.respond(responseFor(answer.head, head.httpVersion));
-      if (answer.body.length > 0 && head.method !== 'HEAD') {
-        this.#response.pass(answer.body);
-        this.#client.write(answer.body);
-      }
-      this.#client.end(null);
+      if (answer.body.length > 0 && this.#client.head.method !== 'HEAD') this.flow.down.pass(answer.body);
       this.#finish(outcome, error);
+      sendAnswer(this.#client, answer);
     });
+    this.#request.release(HELD_BY_PEER);
     if (this.#refusal.isWaiting) this.#client.start();
   }
 
   get #isDelivered(): boolean {
     const announced = this.flow.response?.headers.get('content-length');
-    return announced !== undefined && this.#requestEnded && this.#response.capture?.size === Number(announced);
+    return announced !== undefined && this.#requestEnded && this.flow.down.capture?.size === Number(announced);
   }
 
   #breakOff(outcome: Outcome, error: MentuError | null): void {
@@ -283,7 +296,9 @@ export class FlowRelay implements ClientEvents, UpstreamEvents, GatedResponse {
   #finish(outcome: Outcome, error: MentuError | null): void {
     if (this.#finished) return;
     this.#finished = true;
+    this.#response.shut();
     this.#refusal?.cancel();
+    if (this.#overtaken) clearTimeout(this.#overtaken);
     this.flow.ended = performance.now();
     this.#recorder.complete(this, outcome, error);
   }

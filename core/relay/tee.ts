@@ -40,6 +40,11 @@ export class Tee {
     this.#source = source;
   }
 
+  /** True once a byte has passed. */
+  get hasBegun(): boolean {
+    return this.#begun;
+  }
+
   observe(observer: BodyObserver): void {
     (this.#observers ??= []).push(observer);
   }

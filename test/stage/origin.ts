@@ -6,6 +6,7 @@ import { createServer as createNetServer, type AddressInfo, type Server, type So
 import { createSecureContext, createServer as createTlsServer, type SecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { authorityCertificate, pem, serverCertificate } from '../../core/tls/certificate.ts';
+import { Wire, until } from './wire.ts';
 
 const HOUR = 3_600_000;
 
@@ -63,6 +64,23 @@ function exported(key: KeyObject): string {
 /** Trusted by every stage. */
 export const originCA = new OriginCA('Test origins');
 const trusted = originCA.options();
+
+/** Connections in the order in which they came; a test takes each when it is due. */
+export class Arrivals {
+  readonly #wires: Wire[] = [];
+  #taken = 0;
+
+  readonly add = (socket: Socket): void => void this.#wires.push(new Wire(socket));
+
+  get count(): number {
+    return this.#wires.length;
+  }
+
+  async next(): Promise<Wire> {
+    await until('a connection to the origin', () => this.#wires.length > this.#taken);
+    return this.#wires[this.#taken++]!;
+  }
+}
 
 /** A listening origin. Close it, or let `await using` do so. */
 export class Origin implements AsyncDisposable {

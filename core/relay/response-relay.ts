@@ -1,0 +1,80 @@
+/**
+ * The response's half of a flow: what the upstream says, passed on to the client. It is held back until the taps
+ * of `onResponse` have seen its head.
+ */
+import type { Headers } from '../headers.ts';
+import type { CaptureHooks } from '../hooks.ts';
+import type { ClientExchange, ResponseHead } from './exchange.ts';
+import type { HttpFlow } from './http-flow.ts';
+import { HELD_BY_HOOK, HELD_BY_PEER } from './tee.ts';
+import { responseFor } from './translation.ts';
+
+export class ResponseRelay {
+  readonly #flow: HttpFlow;
+  readonly #client: ClientExchange;
+  readonly #onEnd: () => void;
+  /** What came before the taps were done: at most what was in flight when the source was paused. */
+  #early: Buffer[] = [];
+  #ending: { readonly trailers: Headers | null } | null = null;
+  #state: 'held' | 'open' | 'shut' = 'held';
+
+  /** @param onEnd is called when the response has been passed on whole. */
+  constructor(flow: HttpFlow, client: ClientExchange, onEnd: () => void) {
+    this.#flow = flow;
+    this.#client = client;
+    this.#onEnd = onEnd;
+  }
+
+  /** From here on nothing is passed on: the flow is over, or answered by us. */
+  shut(): void {
+    this.#state = 'shut';
+    this.#early = [];
+  }
+
+  inform(head: ResponseHead): void {
+    if (this.#state === 'shut') return;
+    this.#flow.informational.push(head);
+    this.#client.inform(responseFor(head, this.#client.head.httpVersion));
+  }
+
+  head(head: ResponseHead, hooks: CaptureHooks): void {
+    if (this.#state === 'shut') return;
+    this.#flow.responseStarted = performance.now();
+    this.#flow.response = head;
+    if (!hooks.responseIsTapped) return this.#open(head);
+    let waiting = false;
+    hooks.response(this.#flow, () => {
+      this.#open(head);
+      if (waiting) this.#flow.down.release(HELD_BY_HOOK);
+    });
+    if (this.#state !== 'held') return;
+    waiting = true;
+    this.#flow.down.hold(HELD_BY_HOOK);
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#state === 'open') {
+      this.#flow.down.pass(chunk);
+      if (!this.#client.write(chunk)) this.#flow.down.hold(HELD_BY_PEER);
+    } else if (this.#state === 'held') {
+      this.#early.push(chunk);
+    }
+  }
+
+  end(trailers: Headers | null): void {
+    if (this.#state === 'held') this.#ending = { trailers };
+    if (this.#state !== 'open') return;
+    this.#flow.down.trailers = trailers;
+    this.#client.end(trailers);
+    this.#onEnd();
+  }
+
+  #open(head: ResponseHead): void {
+    if (this.#state === 'shut') return;
+    this.#state = 'open';
+    this.#client.respond(responseFor(head, this.#client.head.httpVersion));
+    for (const chunk of this.#early) this.data(chunk);
+    this.#early = [];
+    if (this.#ending) this.end(this.#ending.trailers);
+  }
+}
