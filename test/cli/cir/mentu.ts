@@ -14,7 +14,7 @@ export interface Result {
 
 export class MentuHome {
   readonly folder = mkdtempSync(join(tmpdir(), 'mentu-cli-'));
-  readonly env: NodeJS.ProcessEnv = { ...process.env, MENTU_HOME: join(this.folder, 'home'), TZ: 'UTC', NO_COLOR: undefined };
+  readonly env: NodeJS.ProcessEnv = { ...process.env, MENTU_HOME: join(this.folder, 'home'), TZ: 'UTC', NO_COLOR: undefined, CI: undefined };
 
   run(...args: string[]): Result {
     const { status, stdout, stderr } = spawnSync(MENTU, args, { env: this.env, encoding: 'utf8', timeout: 20_000, cwd: this.folder, maxBuffer: 1 << 28 });
