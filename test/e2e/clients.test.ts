@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { FlowRecord } from '../../core/index.ts';
 import { BARE_IPV4, BARE_IPV6, GUEST_NODE, Stage } from './stage/stage.ts';
+import { PAGE, chromiumArgs, lacksChromium, servePage } from './stage/chromium.ts';
 import { echo, type Handler } from './stage/origin.ts';
 import type { Job } from './stage/workspace.ts';
 
@@ -12,7 +13,10 @@ const LIMIT = { timeout: 60_000 };
 let stage: Stage;
 
 before(async () => {
-  stage = await Stage.open((request, response) => (request.url!.startsWith('/git/') ? gitBackend(request, response) : echo(request, response)));
+  stage = await Stage.open((request, response) => {
+    if (request.url!.startsWith('/git/')) return gitBackend(request, response);
+    return (PAGE[request.url!] ? servePage : echo)(request, response);
+  });
   stage.profile();
 });
 after(() => stage.close());
@@ -145,6 +149,14 @@ test('git clones over HTTPS', LIMIT, async () => {
   assert.deepEqual(flows.map(({ request }) => `${request!.method} ${new URL(request!.url).pathname}`), ['GET /git/repo.git/info/refs', 'POST /git/repo.git/git-upload-pack', 'POST /git/repo.git/git-upload-pack']);
   for (const { outcome, response, tls_sni, tls } of flows) assert.deepEqual([outcome, response!.status, tls_sni, tls!.version], ['completed', 200, 'api.demo.test', 'TLSv1.3']);
   assert.match(flows[1]!.request!.body!, /command=ls-refs/);
+});
+
+test('headless Chromium, by the managed policy of the guest', { timeout: 60_000, skip: lacksChromium }, async () => {
+  const job = await stage.workspace.job(['--profile', 'profile.json'], ['chromium', ...chromiumArgs(URL_OF('/page'), '/tmp/browser')]);
+  assert.match(job.stdout, /script ran, width 123px/, job.stderr);
+  const page = job.flows.filter(({ kind, server }) => kind === 'http' && server.name === 'api.demo.test');
+  assert.deepEqual(page.map(({ request }) => new URL(request!.url).pathname).sort(), ['/page', '/script.js', '/style.css']);
+  for (const { request, response, outcome, tls_sni } of page) assert.deepEqual([outcome, response!.status, response!.body, tls_sni], ['completed', 200, PAGE[new URL(request!.url).pathname]!.text, 'api.demo.test']);
 });
 
 test('a bare IPv4 address and a bare IPv6 address', LIMIT, async () => {

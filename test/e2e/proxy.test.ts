@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { FlowRecord } from '../../core/index.ts';
-import { CHROMIUM, PAGE, chromiumArgs, lacksChromium } from './stage/chromium.ts';
+import { CHROMIUM, PAGE, chromiumArgs, lacksChromium, servePage } from './stage/chromium.ts';
 import { echo, Origin } from './stage/origin.ts';
 import { BARE_IPV4, Stage } from './stage/stage.ts';
 import { flowsOf, until } from './stage/workspace.ts';
@@ -18,13 +18,7 @@ let stage: Stage;
 let plain: Origin;
 
 before(async () => {
-  stage = await Stage.open((request, response) => {
-    const page = PAGE[request.url!];
-    if (!page) return echo(request, response);
-    response.setHeader('content-type', page.type);
-    response.end(page.text);
-    return undefined;
-  });
+  stage = await Stage.open((request, response) => (PAGE[request.url!] ? servePage : echo)(request, response));
   plain = await Origin.open(echo);
   stage.profile({ sandbox: { deniedDomains: ['evil.demo.test'] }, hosts: { 'plain.demo.test': plain.address, 'evil.demo.test': stage.origin.address } });
 });
