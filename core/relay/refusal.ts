@@ -1,28 +1,68 @@
-/** An answer in the upstream's place that waits until the request's body was read for the record, as far as patience goes. */
-import type { Answer } from './answer.ts';
+/** Flows that are answered in the upstream's place: denied, failed, or answered by a plugin. */
+import type { Verdict } from '../decision.ts';
+import type { MentuError } from '../errors.ts';
+import type { FlowRecorder } from '../recorder/flow-recorder.ts';
+import type { Outcome } from '../record.ts';
+import { denialAnswer, denialError, dialRefusal, failureAnswer, pluginAnswer, type Answer } from './answer.ts';
 import type { ClientExchange } from './exchange.ts';
+import type { HttpFlow } from './http-flow.ts';
 import { responseFor } from './translation.ts';
 
 /** Bytes and milliseconds of a refused request's body that are waited for. */
 const PATIENCE_BYTES = 1024 * 1024;
 const PATIENCE_MS = 2000;
 
+/** How a flow ends by our own answer. */
+export interface Ending {
+  readonly outcome: Outcome;
+  readonly error: MentuError | null;
+  readonly answer: Answer;
+}
+
+export function answered(verdict: Extract<Verdict, { action: 'answer' }>): Ending {
+  return { outcome: 'completed', error: null, answer: pluginAnswer(verdict) };
+}
+
+export function denied(flow: HttpFlow, verdict: Extract<Verdict, { action: 'deny' }>, recorder: FlowRecorder): Ending {
+  const host = verdict.host ?? flow.connection.host;
+  return violation(flow, denialError(verdict, host, flow.connection.host), { rule: verdict.rule, host, by: verdict.by }, recorder);
+}
+
+/** What the dialler refuses is a denial like any other. */
+export function failed(flow: HttpFlow, error: MentuError, recorder: FlowRecorder): Ending {
+  const rule = dialRefusal(error);
+  if (rule === null) return { outcome: 'failed', error, answer: failureAnswer(error) };
+  flow.verdict = { action: 'deny', rule, code: error.code, by: 'core' };
+  return violation(flow, error, { rule, host: flow.connection.host, by: 'core' }, recorder);
+}
+
+function violation(flow: HttpFlow, error: MentuError, facts: { rule: string; host: string; by: string }, recorder: FlowRecorder): Ending {
+  return { outcome: 'denied', error, answer: denialAnswer(recorder.violation(flow, { code: error.code, ...facts })) };
+}
+
+/** Sends an answer of ours, after the request's body was read for the record as far as patience goes. */
 export class Refusal {
-  readonly #answer: () => void;
+  readonly #flow: HttpFlow;
+  readonly #client: ClientExchange;
+  readonly #ending: Ending;
+  readonly #finish: (ending: Ending) => void;
   #timer: NodeJS.Timeout | null = null;
   #size = 0;
   #over = false;
 
-  /** @param answer is called once, in this turn where there is no body to wait for. */
-  constructor({ head }: ClientExchange, bodyEnded: boolean, answer: () => void) {
-    this.#answer = answer;
-    // A client that expects 100 (Continue) sends no body before it has been answered (RFC 9110, section 10.1.1).
-    if (bodyEnded || head.headers.has('expect')) this.answer();
-    else this.#timer = setTimeout(() => this.answer(), PATIENCE_MS);
+  /** @param finish is called once, just before the answer is sent. */
+  constructor(flow: HttpFlow, client: ClientExchange, ending: Ending, finish: (ending: Ending) => void) {
+    this.#flow = flow;
+    this.#client = client;
+    this.#ending = ending;
+    this.#finish = finish;
   }
 
-  get isWaiting(): boolean {
-    return !this.#over;
+  begin(requestEnded: boolean): void {
+    // A client that expects 100 (Continue) sends no body before it has been answered (RFC 9110, section 10.1.1).
+    if (requestEnded || this.#client.head.headers.has('expect')) return this.answer();
+    this.#timer = setTimeout(() => this.answer(), PATIENCE_MS);
+    this.#client.start();
   }
 
   sawBody(bytes: number): void {
@@ -32,20 +72,18 @@ export class Refusal {
 
   answer(): void {
     if (this.#over) return;
-    this.cancel();
-    this.#answer();
-  }
-
-  cancel(): void {
     this.#over = true;
     if (this.#timer) clearTimeout(this.#timer);
+    const client = this.#client;
+    const { head, body } = this.#ending.answer;
+    const shown = body.length > 0 && client.head.method !== 'HEAD';
+    this.#flow.response = head;
+    this.#flow.responseStarted = performance.now();
+    if (shown) this.#flow.down.pass(body);
+    this.#finish(this.#ending);
+    client.respond(responseFor(head, client.head.httpVersion));
+    if (shown) client.write(body);
+    client.end(null);
+    client.abandonRequest();
   }
-}
-
-/** Sends an answer whole; what is left of the request is not wanted. */
-export function sendAnswer(client: ClientExchange, { head, body }: Answer): void {
-  client.respond(responseFor(head, client.head.httpVersion));
-  if (body.length > 0 && client.head.method !== 'HEAD') client.write(body);
-  client.end(null);
-  client.abandonRequest();
 }

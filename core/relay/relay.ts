@@ -12,27 +12,23 @@ import type { Headers } from '../headers.ts';
 import type { Verdict } from '../decision.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Outcome } from '../record.ts';
-import type { LinkFacts } from '../upstream/link.ts';
-import { denialAnswer, denialError, dialRefusal, failureAnswer, pluginAnswer, type Answer } from './answer.ts';
-import type { ClientEvents, ClientExchange, RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from './exchange.ts';
+import type { ClientEvents, ClientExchange, ResponseHead, UpstreamEvents, UpstreamExchange } from './exchange.ts';
+import { Dispatch } from './dispatch.ts';
 import { HttpFlow } from './http-flow.ts';
-import { Refusal, sendAnswer } from './refusal.ts';
+import { Refusal, answered, denied, failed, type Ending } from './refusal.ts';
 import { ResponseRelay } from './response-relay.ts';
-import { splice } from './splice.ts';
 import { HELD_BY_PEER, Tee } from './tee.ts';
-import { requestFor } from './translation.ts';
+import { joinUpgraded } from './upgrade.ts';
 import type { CapturedConnection } from './captured-connection.ts';
 
 /** Milliseconds in which nothing more came of a request whose response is whole. */
 const OVERTAKEN_SILENCE = 5_000;
-/** Methods whose requests may be sent again (RFC 9110, section 9.2.2), where no body has been spent. */
-const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
 export class FlowRelay implements ClientEvents, UpstreamEvents {
   readonly flow: HttpFlow;
   readonly #client: ClientExchange;
   readonly #recorder: FlowRecorder;
-  readonly #toProxy: boolean;
+  readonly #dispatch: Dispatch;
   #upstream: UpstreamExchange | null = null;
   #refusal: Refusal | null = null;
   readonly #request: Tee;
@@ -42,19 +38,17 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   #halfClosed = false;
   /** Runs while a request goes on after its response. */
   #overtaken: NodeJS.Timeout | null = null;
-  #waitingForLink = false;
-  #retried = false;
   #finished = false;
 
   constructor(recorder: FlowRecorder, connection: CapturedConnection, client: ClientExchange, toProxy: boolean) {
     this.#recorder = recorder;
     this.#client = client;
-    this.#toProxy = toProxy;
     this.#requestEnded = !client.head.hasBody;
     this.#request = new Tee(recorder, { pause: () => client.pauseRequest(), resume: () => client.resumeRequest() });
     const down = new Tee(recorder, { pause: () => this.#upstream?.pauseResponse(), resume: () => this.#upstream?.resumeResponse() });
     this.flow = new HttpFlow(recorder.nextFlowId(), connection, client.head, this.#request, down);
     this.#response = new ResponseRelay(this.flow, client, () => this.#responded());
+    this.#dispatch = new Dispatch(this.flow, client.head, toProxy);
     connection.flows++;
     recorder.begin(this);
     client.attach(this);
@@ -74,33 +68,12 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   #decided(verdict: Verdict | undefined): void {
     if (this.#finished) return;
     this.flow.verdict = verdict;
-    if (verdict?.action === 'deny') this.#deny(verdict);
-    else if (verdict?.action === 'answer') this.#refuse('completed', null, pluginAnswer(verdict));
-    else this.#forward();
+    if (verdict?.action === 'deny') this.#refuse(denied(this.flow, verdict, this.#recorder));
+    else if (verdict?.action === 'answer') this.#refuse(answered(verdict));
+    else this.#dispatch.begin(this, this.#onReady);
   }
 
   // The request.
-
-  #forward(): void {
-    const { flow } = this;
-    const { link, failure } = flow.connection;
-    if (failure || !link) return this.#fail(failure ?? new MentuError('shutting_down'));
-    const { head } = this.#client;
-    head.method = flow.request.method;
-    head.authority = flow.request.authority;
-    head.path = flow.request.path;
-    this.#waitingForLink = true;
-    link.dispatch(this.#onConnection, this, this.#onReady);
-  }
-
-  readonly #onConnection = (facts: LinkFacts, reused: boolean): RequestHead => {
-    const { flow } = this;
-    this.#waitingForLink = false;
-    flow.upstream = facts;
-    flow.upstreamReused = reused;
-    flow.sendStarted = performance.now();
-    return requestFor(this.#client.head, facts.httpVersion, this.#toProxy);
-  };
 
   readonly #onReady = (exchange: UpstreamExchange): void => {
     if (this.#finished) return exchange.reset();
@@ -110,7 +83,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
       exchange.end(null);
     }
     if (this.#halfClosed) this.#passHalfClose(exchange);
-    if (!this.#retried) this.#client.start();
+    this.#client.start();
   };
 
   onRequestData(chunk: Buffer): void {
@@ -144,6 +117,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   }
 
   onUpstreamDrain(): void {
+    this.#overtaken?.refresh();
     this.#request.release(HELD_BY_PEER);
   }
 
@@ -169,7 +143,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     if (this.#finished) return;
     if (this.#requestEnded) this.#complete();
     // Who still waits to be asked for the body has had its answer.
-    else if (this.#client.head.headers.has('expect') && !this.#request.hasBegun) this.#abandonRequest();
+    else if (this.#client.head.headers.has('expect') && this.#request.size === 0) this.#abandonRequest();
     else this.#overtaken = setTimeout(() => this.#abandonRequest(), OVERTAKEN_SILENCE);
   }
 
@@ -194,8 +168,8 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
 
   onClientAbort(): void {
     // A client may leave with the last byte that the head announced, before the upstream has said that it was the last.
-    if (this.#overtaken || this.#isDelivered) this.#breakOff('completed', null);
-    else this.#breakOff('aborted', new MentuError('client_aborted'));
+    const delivered = this.#overtaken !== null || (this.#requestEnded && this.#response.isDelivered);
+    this.#breakOff(delivered ? 'completed' : 'aborted', delivered ? null : new MentuError('client_aborted'));
   }
 
   onClientError(error: MentuError): void {
@@ -207,17 +181,12 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
 
   onUpstreamError(error: MentuError, untouched: boolean): void {
     if (this.#finished) return;
-    const { flow } = this;
     this.#upstream = null;
-    this.#waitingForLink = false;
     // A kept connection that the server closed just then: as any client does, ask once more on a new one.
-    if (untouched && flow.upstreamReused && !this.#retried && !this.#client.head.hasBody && REPEATABLE.has(flow.request.method)) {
-      this.#retried = true;
-      return this.#forward();
-    }
+    if (this.#dispatch.repeats(untouched)) return this.#dispatch.begin(this, this.#onReady);
     if (this.#overtaken) return this.#abandonRequest();
     // The server has taken the end of the client's half for the end of the client.
-    if (this.#halfClosed && flow.upstream && error.code === 'upstream_aborted') return this.abort(new MentuError('client_aborted'));
+    if (this.#halfClosed && this.flow.upstream && error.code === 'upstream_aborted') return this.abort(new MentuError('client_aborted'));
     this.#fail(error);
   }
 
@@ -229,22 +198,11 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   }
 
   onUpgrade(head: ResponseHead, connection: Duplex): void {
-    const { flow } = this;
-    const { host } = flow.connection;
     this.#upstream = null;
-    if (this.#finished || !this.#client.head.wantsUpgrade || !this.#requestEnded) {
-      connection.destroy();
-      return this.#fail(new MentuError('upstream_protocol_error', { host, reason: 'it switched protocols unasked' }));
-    }
-    flow.response = head;
-    flow.responseStarted = performance.now();
-    this.#client.inform(head);
-    splice(this.#client.detach()!, connection, host, flow.tunnelled, (end) => this.#finish(end.outcome, end.error));
-  }
-
-  #deny(verdict: Extract<Verdict, { action: 'deny' }>): void {
-    const host = verdict.host ?? this.flow.connection.host;
-    this.#violate(denialError(verdict, host, this.flow.connection.host), { rule: verdict.rule, host, by: verdict.by });
+    const wanted = !this.#finished && this.#requestEnded;
+    if (wanted && joinUpgraded(this.flow, this.#client, head, connection, ({ outcome, error }) => this.#finish(outcome, error))) return;
+    connection.destroy();
+    this.#fail(new MentuError('upstream_protocol_error', { host: this.flow.connection.host, reason: 'it switched protocols unasked' }));
   }
 
   /** The exchange failed before or after its answer began. */
@@ -255,39 +213,22 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
       this.#finish('failed', error);
       return this.#client.reset();
     }
-    // What the dialler refuses is a denial like any other.
-    const rule = dialRefusal(error);
-    if (rule === null) return this.#refuse('failed', error, failureAnswer(error));
-    this.flow.verdict = { action: 'deny', rule, code: error.code, by: 'core' };
-    this.#violate(error, { rule, host: this.flow.connection.host, by: 'core' });
-  }
-
-  #violate(error: MentuError, facts: { rule: string; host: string; by: string }): void {
-    this.#refuse('denied', error, denialAnswer(this.#recorder.violation(this.flow, { code: error.code, ...facts })));
+    this.#refuse(failed(this.flow, error, this.#recorder));
   }
 
   /** Answers in the upstream's place. */
-  #refuse(outcome: Outcome, error: MentuError | null, answer: Answer): void {
+  #refuse(ending: Ending): void {
     this.#response.shut();
-    this.#refusal = new Refusal(this.#client, this.#requestEnded, () => {
-      this.flow.response = answer.head;
-      this.flow.responseStarted = performance.now();
-      if (answer.body.length > 0 && this.#client.head.method !== 'HEAD') this.flow.down.pass(answer.body);
-      this.#finish(outcome, error);
-      sendAnswer(this.#client, answer);
-    });
+    this.#refusal = new Refusal(this.flow, this.#client, ending, ({ outcome, error }) => this.#finish(outcome, error));
     this.#request.release(HELD_BY_PEER);
-    if (this.#refusal.isWaiting) this.#client.start();
-  }
-
-  get #isDelivered(): boolean {
-    const announced = this.flow.response?.headers.get('content-length');
-    return announced !== undefined && this.#requestEnded && this.flow.down.capture?.size === Number(announced);
+    this.#refusal.begin(this.#requestEnded);
   }
 
   #breakOff(outcome: Outcome, error: MentuError | null): void {
     if (this.#finished) return;
-    if (this.#waitingForLink) this.flow.connection.link?.cancel(this);
+    // What was to be answered is answered, though nobody may hear it.
+    if (this.#refusal) return this.#refusal.answer();
+    this.#dispatch.cancel(this);
     this.#upstream?.reset();
     this.#upstream = null;
     this.#finish(outcome, error);
@@ -297,7 +238,6 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     if (this.#finished) return;
     this.#finished = true;
     this.#response.shut();
-    this.#refusal?.cancel();
     if (this.#overtaken) clearTimeout(this.#overtaken);
     this.flow.ended = performance.now();
     this.#recorder.complete(this, outcome, error);

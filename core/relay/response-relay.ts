@@ -31,6 +31,12 @@ export class ResponseRelay {
     this.#early = [];
   }
 
+  /** True where all that the head announced has been passed on. */
+  get isDelivered(): boolean {
+    const announced = this.#flow.response?.headers.get('content-length');
+    return announced !== undefined && this.#flow.down.size === Number(announced);
+  }
+
   inform(head: ResponseHead): void {
     if (this.#state === 'shut') return;
     this.#flow.informational.push(head);

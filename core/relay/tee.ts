@@ -32,7 +32,7 @@ export class Tee {
   readonly #host: TeeHost;
   readonly #source: TeeSource;
   #observers: BodyObserver[] | null = null;
-  #begun = false;
+  #size = 0;
   #held = 0;
 
   constructor(host: TeeHost, source: TeeSource) {
@@ -40,9 +40,9 @@ export class Tee {
     this.#source = source;
   }
 
-  /** True once a byte has passed. */
-  get hasBegun(): boolean {
-    return this.#begun;
+  /** Bytes that have passed. */
+  get size(): number {
+    return this.#size;
   }
 
   observe(observer: BodyObserver): void {
@@ -51,7 +51,8 @@ export class Tee {
 
   /** Gives the chunk to who watches. The chunk may be forwarded at once, whatever they make of it. */
   pass(chunk: Buffer): void {
-    if (!this.#begun) this.#begin();
+    if (this.#size === 0) this.#begin();
+    this.#size += chunk.length;
     this.#host.reclaimer.passed(chunk.length);
     if (this.#observers) for (const observe of this.#observers) this.#host.guard(() => observe(chunk));
     if (this.capture && !this.capture.write(chunk)) this.hold(HELD_BY_CAPTURE);
@@ -70,7 +71,6 @@ export class Tee {
   }
 
   #begin(): void {
-    this.#begun = true;
     this.capture = this.#host.bodyCapture();
     if (this.capture) this.capture.onDrain = () => this.release(HELD_BY_CAPTURE);
   }
