@@ -18,8 +18,8 @@ export const USAGE = `npm run bench -- [--quick] [--only h1,h2,sse,download] [--
 
   --quick        one round of 2 s and no variants of our own proxy
   --only         the parts to run (default: all)
-  --rounds       turns of each contender, in alternation (default 3)
-  --seconds      load in each turn (default 4)
+  --rounds       turns of each contender, in alternation (default 5; of streams and downloads at most 3)
+  --seconds      load in each turn (default 3)
   --connections  workers of the client (default 32)
   --no-variants  leave out our proxy with other presets
   --out          the JSON file (default: bench/results/<time>.json)
@@ -44,8 +44,8 @@ export function readOptions(argv: readonly string[]): Options | null {
   if (values.help) return null;
   return {
     parts: new Set(values.only === undefined ? PARTS : values.only.split(',').map(partOf)),
-    rounds: count('rounds', values.rounds ?? (values.quick ? '1' : '3'), 20),
-    seconds: count('seconds', values.seconds ?? (values.quick ? '2' : '4'), 60),
+    rounds: count('rounds', values.rounds ?? (values.quick ? '1' : '5'), 20),
+    seconds: count('seconds', values.seconds ?? (values.quick ? '2' : '3'), 60),
     connections: count('connections', values.connections, 500),
     variants: values.variants ?? !values.quick,
     out: values.out ?? null,

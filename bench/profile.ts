@@ -1,7 +1,10 @@
 /**
  * Runs our proxy alone under Node's sampling profiler and prints where its time goes:
  *
- *   node bench/profile.ts [--version h1|h2] [--seconds N] [--variant mentu] [--top N] [--keep]
+ *   node bench/profile.ts [--version h1|h2] [--seconds N] [--variant NAME] [--top N] [--keep]
+ *
+ * The profiler counts the time in which a thread waits for its core as the function's own, mostly that of the
+ * writes that wake the peer: measure on a quiet machine
  */
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
