@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
+import { appendFileSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { digestOf } from './stage/transfer.ts';
@@ -177,4 +177,35 @@ test('the guest can neither read nor write the job folder, .mentu or mentu.yaml 
   assert.equal(readFileSync(stage.workspace.path('new.txt'), 'utf8'), 'written\n', 'the mount itself is the guest\'s to write');
   assert.ok(lstatSync(join(job.folder, 'summary.json')).isFile());
   assert.throws(() => lstatSync(stage.workspace.path('.mentu/planted')));
+});
+
+test('a mentu.yaml that a guest wrote into its mount reaches nothing until a person has trusted it', LIMIT, async () => {
+  const folder = stage.workspace.path('cloned');
+  mkdirSync(folder);
+  const profile = stage.profile({ mounts: [{ source: 'cloned', destination: '/work' }] }, 'cloned.json')[1]!;
+  const yaml = 'interceptor:\n  hosts:\n    api.demo.test: 127.0.0.1:1\n';
+  const wrote = await exec('--profile', profile, '--', 'sh', '-c', 'cat > /work/mentu.yaml <<END\n' + yaml + 'END');
+  assert.equal(wrote.code, 0, wrote.stderr);
+  const run = (...args: string[]): Promise<Run> => stage.workspace.run('mentu-runtime', args, { cwd: folder });
+  const refused = await run('exec', '--network', 'none', '--', 'echo', 'ran');
+  assert.deepEqual([refused.code, refused.stdout], [125, ''], 'it sets hosts');
+  assert.match(refused.stderr, /mentu\.yaml[^]*config trust/);
+  assert.equal((await run('config', 'trust')).code, 0);
+  assert.equal((await run('exec', '--network', 'none', '--', 'echo', 'ran')).stdout, 'ran\n');
+  await exec('--profile', profile, '--', 'sh', '-c', 'echo "# changed" >> /work/mentu.yaml; rm -f /work/mentu.yaml');
+  assert.equal(readFileSync(join(folder, 'mentu.yaml'), 'utf8'), yaml, 'now that it is there, it is out of the reach of guests');
+  appendFileSync(join(folder, 'mentu.yaml'), '# changed\n');
+  assert.equal((await run('exec', '--network', 'none', '--', 'echo', 'ran')).code, 125, 'the trust was in its content');
+});
+
+test('jobs side by side in one folder and one store keep to themselves, and none of a thousand flows is lost', LIMIT, async () => {
+  const jobs = await Promise.all([1, 2, 3, 4].map((number) => stage.workspace.job(['--profile', 'profile.json'], ['curl', '-sS', '-Z', '-o', '/dev/null', `https://api.demo.test/job-${number}/[1-250]`])));
+  for (const [at, { code, flows, summary, stderr }] of jobs.entries()) {
+    assert.equal(code, 0, stderr);
+    const paths = flows.map(({ request }) => new URL(request!.url).pathname);
+    assert.deepEqual(new Set(paths), new Set(Array.from({ length: 250 }, (_, number) => `/job-${at + 1}/${number + 1}`)));
+    assert.deepEqual([flows.length, summary.flows, new Set(flows.map(({ id }) => id)).size], [250, 250, 250]);
+    const signals = await stage.workspace.signals('--job', summary.job_id);
+    assert.deepEqual(new Set(signals.map(({ id }) => id)), new Set(flows.map(({ id }) => `sig_${id}`)));
+  }
 });
