@@ -168,7 +168,7 @@ test('the guest can neither read nor write the job folder, .mentu or mentu.yaml 
       (echo x > $path/planted) 2>/dev/null && echo "wrote into $path"
     done
     cat /work/deep/mentu.yaml 2>/dev/null; (echo x > /work/deep/mentu.yaml) 2>/dev/null && echo wrote mentu.yaml
-    (echo x > /work/mentu.yaml) 2>/dev/null; (mkdir -p /work/sub && ln -s /etc /work/sub/.mentu) 2>/dev/null
+    (mkdir -p /work/sub && ln -s /etc /work/sub/.mentu) 2>/dev/null
     rm -rf /work/.mentu /work/deep/.mentu /work/deep/mentu.yaml 2>/dev/null; mv /work/.mentu /work/moved 2>/dev/null && echo moved; mv /work/deep /work/moved 2>/dev/null && echo moved the folder above
     pwd`;
   const job = await stage.workspace.job(flags, ['bash', '-c', script]);
