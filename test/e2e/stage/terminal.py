@@ -65,7 +65,6 @@ for step in steps:
 until = time.monotonic() + LIMIT
 while read(until):
     pass
-attributes = "?"
 _, status = os.waitpid(pid, 0)
 sys.stdout.write(shown)
 sys.exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
