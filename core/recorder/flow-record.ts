@@ -77,7 +77,7 @@ export function connectionRecord(
   jobId: string,
   id: string,
   connection: CapturedConnection,
-  end: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; violation: ViolationRecord | null; upstream?: UpstreamRecord },
+  end: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; violation: ViolationRecord | null; upstream?: UpstreamRecord | null },
 ): FlowRecord {
   const total = milliseconds(connection.started, performance.now());
   return {

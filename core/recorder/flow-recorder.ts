@@ -5,7 +5,7 @@ import type { CaptureHooks } from '../hooks.ts';
 import { BufferReclaimer } from '../relay/reclaimer.ts';
 import type { HttpFlow } from '../relay/http-flow.ts';
 import type { CapturedConnection } from '../relay/captured-connection.ts';
-import type { BodyRecord, FlowKind, Outcome, ViolationRecord } from '../record.ts';
+import type { BodyRecord, FlowKind, Outcome, UpstreamRecord, ViolationRecord } from '../record.ts';
 import { BodyCapture, type CaptureSettings } from './body-capture.ts';
 import type { BodyStore } from './bodies.ts';
 import { CompletedRecord } from './completed-record.ts';
@@ -107,7 +107,7 @@ export class FlowRecorder {
   }
 
   /** The record of a connection that ended before any request, or was relayed undecrypted. Called once for each. */
-  completeConnection(connection: CapturedConnection, facts: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number } }): void {
+  completeConnection(connection: CapturedConnection, facts: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; upstream?: UpstreamRecord | null }): void {
     if (!this.#settings || !this.hooks.recordIsWanted) return;
     this.#completing++;
     const violation = this.#violations.get(connection) ?? null;

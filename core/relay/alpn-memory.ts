@@ -8,19 +8,19 @@ export class AlpnMemory {
   readonly #entries = new Map<string, { alpn: string | null; until: number }>();
 
   /** The protocol chosen last, null for none; undefined where nothing is known. */
-  recall(host: string, port: number, offered: readonly string[]): string | null | undefined {
-    const entry = this.#entries.get(keyOf(host, port, offered));
+  recall(host: string, port: number, serverName: string | null, offered: readonly string[]): string | null | undefined {
+    const entry = this.#entries.get(keyOf(host, port, serverName, offered));
     return entry && entry.until > performance.now() ? entry.alpn : undefined;
   }
 
-  learn(host: string, port: number, offered: readonly string[], alpn: string | null): void {
-    const key = keyOf(host, port, offered);
+  learn(host: string, port: number, serverName: string | null, offered: readonly string[], alpn: string | null): void {
+    const key = keyOf(host, port, serverName, offered);
     this.#entries.delete(key);
     if (this.#entries.size >= MAX_ENTRIES) this.#entries.delete(this.#entries.keys().next().value!);
     this.#entries.set(key, { alpn, until: performance.now() + LIFETIME });
   }
 }
 
-function keyOf(host: string, port: number, offered: readonly string[]): string {
-  return `${host}:${port}|${offered}`;
+function keyOf(host: string, port: number, serverName: string | null, offered: readonly string[]): string {
+  return `${host}:${port}|${serverName}|${offered}`;
 }

@@ -11,18 +11,20 @@ import type { Verdict } from '../decision.ts';
 import { Http1Server } from '../http1/server.ts';
 import { Http2Server } from '../http2/server.ts';
 import { socketAddress } from '../names/host.ts';
+import { watchDeparture } from '../peek/departure.ts';
 import { peekFirstBytes, type FirstBytes } from '../peek/first-bytes.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
+import type { ViolationRecord } from '../record.ts';
 import type { CertificateAuthority } from '../tls/authority.ts';
 import { clientTlsError, terminateTls } from '../tls/terminator.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { Dialler } from '../upstream/dialler.ts';
 import { UpstreamLink, asMentuError } from '../upstream/link.ts';
-import { denialError, failureAnswer } from './answer.ts';
+import { denialAnswer, denialError, failureAnswer } from './answer.ts';
 import type { AlpnMemory } from './alpn-memory.ts';
 import { CapturedConnection } from './captured-connection.ts';
-import type { ClientExchange } from './exchange.ts';
-import { relayUndecrypted } from './passthrough.ts';
+import type { ClientExchange, ResponseHead } from './exchange.ts';
+import { Passthrough } from './passthrough.ts';
 import { FlowRelay } from './relay.ts';
 import { routeRequest, settleAuthority } from './route.ts';
 
@@ -30,6 +32,11 @@ import { routeRequest, settleAuthority } from './route.ts';
 const SILENCE = 60_000;
 /** What we speak, in the order in which we prefer it. */
 const SPOKEN = ['h2', 'http/1.1', 'http/1.0'];
+
+/** Ends that are nobody's failure. */
+const LEFT: ReadonlySet<string> = new Set(['no_request', 'client_aborted', 'shutting_down']);
+
+type Denial = Extract<Verdict, { action: 'deny' }>;
 
 /** What every session of a capture uses. */
 export interface SessionServices {
@@ -47,7 +54,7 @@ export class ClientSession {
   readonly #onClose: () => void;
   #server: Http1Server | Http2Server | null = null;
   #stream: Duplex;
-  #mirrorsClose = true;
+  #passthrough: Passthrough | null = null;
   #closed = false;
 
   constructor(services: SessionServices, socket: Socket, id: string, destination: Destination, onClose: () => void) {
@@ -66,9 +73,11 @@ export class ClientSession {
 
   /** Breaks off what is left of the session. */
   destroy(): void {
+    const over = new MentuError('shutting_down');
+    this.#passthrough?.end('aborted', over);
+    this.#endConnection(over);
     this.#stream.destroy();
     this.#socket.destroy();
-    this.#end();
   }
 
   #peeked(first: FirstBytes): void {
@@ -80,16 +89,18 @@ export class ClientSession {
   }
 
   #decided(first: FirstBytes, verdict: Verdict | undefined): void {
+    if (this.#closed) return;
     const connection = this.#connection;
-    if (verdict && verdict.action !== 'allow') connection.verdict = verdict;
+    // In the clear there is nothing to pass through: such requests are judged one by one.
+    if (verdict && verdict.action !== 'allow' && (verdict.action !== 'passthrough' || first.kind === 'tls')) connection.verdict = verdict;
     if (first.kind === 'raw') {
       if (verdict?.action === 'deny') return this.#denyWithoutRequest(verdict);
       return this.#endWithoutRequest(new MentuError('protocol_unsupported'));
     }
     if (first.kind !== 'tls') return this.#servePlain(first.kind === 'http2');
     if (verdict?.action === 'passthrough') {
-      connection.verdict = verdict;
-      return relayUndecrypted(this.#services, this.#socket, connection, () => this.#end());
+      this.#passthrough = new Passthrough(this.#services, this.#socket, connection, () => this.#end());
+      return;
     }
     this.#serveTls();
   }
@@ -110,25 +121,25 @@ export class ClientSession {
     const link = this.#linkTo({ serverName: hello.sni, hello, alpn: offered.length > 0 ? hello.alpn.filter((protocol) => SPOKEN.includes(protocol)) : [] }, false);
     connection.link = link;
     const { port } = connection.destination;
-    const known = alpnMemory.recall(connection.host, port, offered);
+    const known = alpnMemory.recall(connection.host, port, hello.sni, offered);
     if (known !== undefined) return this.#terminate(mirrored(known, offered));
-    const gone = (): void => link.close();
-    this.#socket.once('close', gone);
+    const release = watchDeparture(this.#socket, () => this.#endWithoutRequest(new MentuError('client_aborted')));
     link.open().then(
       ({ alpn }) => {
-        this.#socket.off('close', gone);
-        alpnMemory.learn(connection.host, port, offered, alpn);
+        alpnMemory.learn(connection.host, port, hello.sni, offered, alpn);
+        release();
         this.#terminate(mirrored(alpn, offered));
       },
       (error: unknown) => {
-        this.#socket.off('close', gone);
         connection.failure = asMentuError(error, connection.host);
+        release();
         this.#terminate(offered);
       },
     );
   }
 
   #terminate(alpn: readonly string[]): void {
+    if (this.#closed) return;
     const connection = this.#connection;
     const host = connection.clientHello!.sni ?? connection.host;
     const context = this.#services.authority.contextFor(host);
@@ -147,7 +158,7 @@ export class ClientSession {
     const target = { host, address: destination.name === null ? destination.address : null, port: destination.port, tls, http2 };
     return new UpstreamLink(target, this.#services.dialler, this.#services.upstreamTls, () => {
       // A server that ends a kept connection ends it for the client, as it would without us.
-      if (this.#mirrorsClose && this.#server?.isIdle) this.#server.close();
+      if (this.#server?.isIdle) this.#server.close();
     });
   }
 
@@ -155,7 +166,7 @@ export class ClientSession {
     this.#stream = stream;
     const connection = this.#connection;
     const scheme = connection.clientHello ? 'https' : 'http';
-    const onClose = (): void => this.#served();
+    const onClose = (): void => this.#endConnection(new MentuError('no_request'));
     const relay = (exchange: ClientExchange): FlowRelay => new FlowRelay(this.#services.recorder, connection, exchange, false);
     if (http2) {
       this.#server = new Http2Server(stream, scheme, { onExchange: (exchange) => relay(exchange).begin(settleAuthority(exchange.head, connection)), onClose });
@@ -164,34 +175,53 @@ export class ClientSession {
     this.#server = new Http1Server(stream, {
       route: (line) => routeRequest(line, connection, scheme),
       onExchange: (exchange) => relay(exchange).begin(),
-      onBadHead: (error, answer) => {
-        connection.flows++;
-        const { head, body } = failureAnswer(error);
-        answer(head, body);
-        this.#services.recorder.completeConnection(connection, { kind: 'http', outcome: 'failed', error, bytes: { up: 0, down: 0 } });
-      },
+      onBadHead: (error, answer) => this.#refuse(error, answer),
       onClose,
     });
   }
 
-  #served(): void {
+  /** A head that cannot be read is a flow without a request; on a denied connection it is denied like any other. */
+  #refuse(error: MentuError, answer: (head: ResponseHead, body: Buffer) => void): void {
     const connection = this.#connection;
-    if (connection.flows === 0) {
-      if (connection.verdict?.action === 'deny') return this.#denyWithoutRequest(connection.verdict);
-      return this.#endWithoutRequest(connection.failure ?? new MentuError('no_request'));
-    }
-    this.#end();
+    connection.flows++;
+    const { verdict } = connection;
+    const isDenied = verdict?.action === 'deny';
+    const { head, body } = isDenied ? denialAnswer(this.#violation(verdict)) : failureAnswer(error);
+    answer(head, body);
+    this.#services.recorder.completeConnection(connection, {
+      kind: 'http',
+      outcome: isDenied ? 'denied' : 'failed',
+      error: isDenied ? this.#denialError(verdict) : error,
+      bytes: { up: 0, down: 0 },
+    });
   }
 
-  #denyWithoutRequest(verdict: Extract<Verdict, { action: 'deny' }>): void {
+  /** The connection is over; where it made no flow it is one itself. @param error why, where nothing else is known. */
+  #endConnection(error: MentuError): void {
+    const { flows, verdict, failure } = this.#connection;
+    if (flows > 0) return this.#end();
+    if (verdict?.action === 'deny') return this.#denyWithoutRequest(verdict);
+    this.#endWithoutRequest(failure ?? error);
+  }
+
+  #denyWithoutRequest(verdict: Denial): void {
+    if (this.#closed) return;
+    this.#violation(verdict);
+    this.#finish('denied', this.#denialError(verdict));
+  }
+
+  #violation(verdict: Denial): ViolationRecord {
     const { recorder } = this.#services;
-    const host = verdict.host ?? this.#connection.host;
-    recorder.violation(this.#connection, { code: verdict.code ?? 'denied', rule: verdict.rule, host, by: verdict.by });
-    this.#finish('denied', denialError(verdict, host, this.#connection.host));
+    return recorder.violation(this.#connection, { code: verdict.code ?? 'denied', rule: verdict.rule, host: verdict.host ?? this.#connection.host, by: verdict.by });
+  }
+
+  #denialError(verdict: Denial): MentuError {
+    const { host } = this.#connection;
+    return denialError(verdict, verdict.host ?? host, host);
   }
 
   #endWithoutRequest(error: MentuError): void {
-    this.#finish(error.code === 'no_request' || error.code === 'client_aborted' ? 'aborted' : 'failed', error);
+    this.#finish(LEFT.has(error.code) ? 'aborted' : 'failed', error);
   }
 
   #finish(outcome: 'denied' | 'aborted' | 'failed', error: MentuError): void {
@@ -211,7 +241,7 @@ export class ClientSession {
 }
 
 function mirrored(alpn: string | null, offered: readonly string[]): readonly string[] {
-  return alpn !== null && offered.includes(alpn) ? [alpn] : offered.filter((protocol) => protocol !== 'h2');
+  return alpn !== null && offered.includes(alpn) ? [alpn] : [];
 }
 
 function ignore(): void {

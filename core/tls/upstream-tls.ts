@@ -22,6 +22,8 @@ export interface UpstreamTlsTarget {
   readonly port: number;
   readonly hello: ClientHello | null;
   readonly alpn: readonly string[];
+  /** Breaks the handshake off. */
+  readonly signal: AbortSignal;
 }
 
 export interface SecuredUpstream {
@@ -46,7 +48,7 @@ export class UpstreamTls {
     this.#roots ??= [...new Set([...getCACertificates('default'), ...getCACertificates('system'), ...this.#trustedCAs])];
   }
 
-  /** Completes the handshake on a connected socket. Throws `upstream_certificate_invalid` or `upstream_tls_failed`. */
+  /** Completes the handshake on a connected socket. Rejects with `upstream_certificate_invalid`, `upstream_tls_failed` or the signal's reason; the socket is closed then. */
   handshake(socket: Socket, target: UpstreamTlsTarget): Promise<SecuredUpstream> {
     const context = this.#contextFor(target.hello);
     const key = `${target.host}|${target.serverName}|${target.port}|${target.alpn}|${mirrorKey(target.hello)}`;
@@ -61,8 +63,13 @@ export class UpstreamTls {
         ...(target.alpn.length > 0 ? { ALPNProtocols: [...target.alpn] } : {}),
         ...(session ? { session: session.ticket } : {}),
       });
-      const fail = (error: Error & { code?: string }): void => {
+      const settle = (): void => {
         clearTimeout(timer);
+        target.signal.removeEventListener('abort', aborted);
+        tls.off('close', closed);
+      };
+      const fail = (error: Error & { code?: string }): void => {
+        settle();
         this.#sessions.delete(key);
         tls.destroy();
         const certificate = CERTIFICATE_ERROR.test(error.code ?? '') && !/^ERR_SSL/.test(error.code ?? '');
@@ -70,15 +77,20 @@ export class UpstreamTls {
       };
       const timer = setTimeout(() => fail(new Error(`no answer within ${HANDSHAKE_TIMEOUT / 1000} s`)), HANDSHAKE_TIMEOUT);
       const closed = (): void => fail(new Error('the server closed the connection'));
+      const aborted = (): void => {
+        settle();
+        tls.destroy();
+        reject(target.signal.reason as Error);
+      };
       tls.on('error', fail);
       tls.on('close', closed);
+      target.signal.addEventListener('abort', aborted);
       // A resumed connection shows no certificate: it is the one of the connection that gave the session.
       let peer: PeerCertificateRecord | null = session?.peer ?? null;
       tls.on('session', (ticket) => this.#remember(key, { ticket, peer: peer ?? peerCertificate(tls) }));
       tls.once('secureConnect', () => {
-        clearTimeout(timer);
+        settle();
         tls.off('error', fail);
-        tls.off('close', closed);
         peer = peerCertificate(tls) ?? peer;
         const { standardName } = tls.getCipher();
         const alpn = tls.alpnProtocol || null;

@@ -159,7 +159,7 @@ export class UpstreamLink {
   async #secure(dialled: DialledSocket): Promise<Standing> {
     const { tls: wanted, host, port } = this.target;
     const start = performance.now();
-    const secured = wanted ? await this.#tls.handshake(dialled.socket, { host: identity(wanted.serverName, host), serverName: wanted.serverName, port, hello: wanted.hello, alpn: wanted.alpn }) : null;
+    const secured = wanted ? await this.#tls.handshake(dialled.socket, { host: identity(wanted.serverName, host), serverName: wanted.serverName, port, hello: wanted.hello, alpn: wanted.alpn, signal: this.#abort.signal }) : null;
     const alpn = secured?.record.alpn ?? null;
     const isHttp2 = alpn === 'h2' || this.target.http2;
     const facts: LinkFacts = {
