@@ -1,5 +1,5 @@
 /** The settings of one job, merged from what was read: flags beat the profile, it `mentu.yaml`, it the preset, it the defaults. */
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { MentuError, parseHostPattern, type DomainList, type JobView } from '../../core/index.ts';
 import type { Mount } from '../../plugins/engines/engine.ts';
 import { withoutPassword, type JobPart, type TrustedCa } from './job-part.ts';
@@ -90,7 +90,9 @@ export function settleJob(sources: SettingSources): JobSettings {
   // Arguments go with their command: another's would be nonsense to it.
   const args = commandLine?.slice(1) ?? named.find(([, part]) => part?.command !== undefined)?.[1]?.args ?? named.find(([, part]) => part?.args)?.[1]?.args ?? [];
   const ofPreset = <Value>(sourced: Sourced<Value> | undefined) => [sourced?.origin ?? '', sourced?.value] as const;
-  const lists = settleLists(sources, label);
+  // A rule is told to the guest, which has no business with the folders of the host.
+  const listLabel = (source: SettingSource) => (source === 'profile' && profile ? `profile ${basename(profile.document.file)}` : source);
+  const lists = settleLists(sources, listLabel);
   lists.forEach((list, index) => (provenance[`lists[${index}]`] = list.source));
   provenance['preset'] = label(sources.presetNamedBy);
   provenance['interceptor'] = flags.interceptor ? 'flag' : 'default';

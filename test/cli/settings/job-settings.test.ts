@@ -102,3 +102,9 @@ test('the view for plugins is frozen, and shows no password', (t) => {
   assert.ok(!JSON.stringify(settingRows(settings)).includes('secret'));
   assert.equal(settings.upstreamProxy, 'http://u:secret@proxy.test:1');
 });
+
+test('a rule names its profile without the folders of the host', (t) => {
+  const workspace = new Workspace(t, { 'p.json': JSON.stringify({ sandbox: { deniedDomains: ['d.test'] } }) });
+  const { settings } = settle(t, {}, { profile: workspace.path('p.json') });
+  assert.equal(settings.lists[0]!.source, 'profile p.json');
+});
