@@ -1,5 +1,5 @@
 /** Loads a preset with all that it extends. */
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { MentuError, type DomainList, type ErrorPlace } from '../../core/index.ts';
 import { nearest } from '../nearest.ts';
 import { builtInPresets } from './installation.ts';
@@ -62,7 +62,7 @@ function load(files: SourceFiles, reference: string, folder: string, place: Erro
     file: path,
     chain: [name, ...(parent?.chain ?? [])],
     record: { ...parent?.record, ...readRecord(file, document, origin) },
-    lists: [...(parent?.lists ?? []), ...(file.domains ? [{ source: origin, allowed: file.domains.allowed ?? null, denied: file.domains.denied ?? [] }] : [])],
+    lists: [...(parent?.lists ?? []), ...(file.domains ? [{ source: `preset ${basename(name)}`, allowed: file.domains.allowed ?? null, denied: file.domains.denied ?? [] }] : [])],
     plugins: extendPlugins(parent?.plugins ?? [], document, file.plugins ?? [], origin),
     hasOwnFiles: isOwn || (parent?.hasOwnFiles ?? false),
   };

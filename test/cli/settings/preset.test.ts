@@ -42,7 +42,7 @@ test('a preset extends another: settings fall through, options are replaced in p
   assert.deepEqual(preset.record, { bodies: { value: 'none', origin: 'preset base.yaml' }, bodyLimit: { value: 2048, origin: 'preset deep/p.yaml' } });
   assert.deepEqual(preset.lists, [
     { source: 'preset base.yaml', allowed: null, denied: ['a.test'] },
-    { source: 'preset deep/p.yaml', allowed: ['b.test'], denied: [] },
+    { source: 'preset p.yaml', allowed: ['b.test'], denied: [] },
   ]);
   assert.deepEqual(preset.chain, ['deep/p.yaml', 'base.yaml']);
 });
