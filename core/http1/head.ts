@@ -7,7 +7,7 @@ import { Headers } from '../headers.ts';
 
 /** Bytes of a head, request line and fields together. */
 export const MAX_HEAD_BYTES = 128 * 1024;
-const MAX_FIELDS = 500;
+export const MAX_FIELDS = 500;
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Control characters but tab, and either half of a CRLF alone. */

@@ -3,9 +3,10 @@ import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } f
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import { Headers } from '../headers.ts';
+import { MAX_HEAD_BYTES } from '../http1/head.ts';
 import type { RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
 import { fieldObject, regularFields } from './fields.ts';
-import { CONNECTION_WINDOW, STREAM_WINDOW } from './server.ts';
+import { CONNECTION_WINDOW, LIMITS, STREAM_WINDOW } from './server.ts';
 
 const FLAG_END_STREAM = 0x1;
 
@@ -20,7 +21,8 @@ export class Http2Client {
     this.#host = host;
     this.#session = connect(`${scheme}://upstream.invalid`, {
       createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW, maxHeaderListSize: 128 * 1024 },
+      ...LIMITS,
+      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW, maxHeaderListSize: MAX_HEAD_BYTES },
     });
     this.#session.on('connect', (session) => session.setLocalWindowSize(CONNECTION_WINDOW));
     this.#session.on('error', (error: Error) => {

@@ -3,6 +3,7 @@ import { constants, performServerHandshake, type Http2Session, type ServerHttp2S
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import { Headers } from '../headers.ts';
+import { MAX_FIELDS, MAX_HEAD_BYTES } from '../http1/head.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../relay/exchange.ts';
 import { fieldObject, regularFields } from './fields.ts';
 
@@ -10,6 +11,8 @@ import { fieldObject, regularFields } from './fields.ts';
 export const STREAM_WINDOW = 1024 * 1024;
 export const CONNECTION_WINDOW = 8 * 1024 * 1024;
 const MAX_STREAMS = 256;
+/** The same bounds for heads as in HTTP/1; node:http2's own are lower, and it ends the whole connection at them. */
+export const LIMITS = { maxHeaderListPairs: MAX_FIELDS, maxSendHeaderBlockLength: MAX_HEAD_BYTES };
 const FLAG_END_STREAM = 0x1;
 
 export interface Http2ServerEvents {
@@ -23,7 +26,8 @@ export class Http2Server {
 
   constructor(socket: Duplex, scheme: 'http' | 'https', events: Http2ServerEvents) {
     const session = performServerHandshake(socket, {
-      settings: { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: 128 * 1024 },
+      ...LIMITS,
+      settings: { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEAD_BYTES },
     });
     this.#session = session;
     session.setLocalWindowSize(CONNECTION_WINDOW);
@@ -85,6 +89,8 @@ class Http2Exchange implements ClientExchange {
     };
     stream.on('error', ignore);
     stream.on('close', () => this.#closed());
+    // They may come before the body is asked for.
+    if (hasBody) stream.on('trailers', (_headers, _flags, raw) => (this.#trailers = new Headers(raw as unknown as string[])));
   }
 
   attach(events: ClientEvents): void {
@@ -105,9 +111,6 @@ class Http2Exchange implements ClientExchange {
       stream.resume();
       return;
     }
-    stream.on('trailers', (_headers, _flags, raw: string[]) => {
-      this.#trailers = new Headers(raw);
-    });
     stream.on('data', (chunk: Buffer) => events.onRequestData(chunk));
     stream.on('end', () => {
       this.#requestEnded = true;
@@ -129,7 +132,8 @@ class Http2Exchange implements ClientExchange {
 
   respond(head: ResponseHead): void {
     const stream = this.#stream;
-    const waitForTrailers = head.hasBody && !head.headers.has('content-length');
+    // Beside a length HTTP/1 has no trailers, HTTP/2 may.
+    const waitForTrailers = head.hasBody && (head.httpVersion === '2' || !head.headers.has('content-length'));
     this.#attempt(() => stream.respond([':status', String(head.status), ...head.headers.raw], { endStream: !head.hasBody, waitForTrailers, sendDate: false } as never));
     if (head.hasBody) stream.on('drain', () => this.#events?.onClientDrain());
   }

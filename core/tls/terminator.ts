@@ -29,6 +29,7 @@ export function terminateTls(
     clearTimeout(timer);
     tls.off('secure', secured);
     tls.off('close', closed);
+    tls.off('end', closed);
     tls.off('_tlsError', failed);
     tls.off('error', failed);
     if (error) {
@@ -46,6 +47,8 @@ export function terminateTls(
   const timer = setTimeout(() => settle(new MentuError('client_tls_failed', { reason: `no answer within ${HANDSHAKE_TIMEOUT / 1000} s` })), HANDSHAKE_TIMEOUT);
   tls.on('secure', secured);
   tls.on('close', closed);
+  // Half a connection is not closed by itself.
+  tls.on('end', closed);
   // Before the handshake is over Node reports its failure by this event alone.
   tls.on('_tlsError', failed);
   tls.on('error', failed);

@@ -136,7 +136,7 @@ export class Stage implements AsyncDisposable {
 
   async h2(host: string, port = 443): Promise<ClientHttp2Session> {
     const tls = await this.tls(host, { ALPNProtocols: ['h2', 'http/1.1'] }, port);
-    const session = connectHttp2(`https://${host}`, { createConnection: () => tls, settings: { enablePush: false } });
+    const session = connectHttp2(`https://${host}`, { createConnection: () => tls, settings: { enablePush: false }, maxHeaderListPairs: 1000, maxSendHeaderBlockLength: 256 * 1024 });
     session.on('error', () => {});
     await soon('the HTTP/2 session', once(session, 'connect'));
     return session;

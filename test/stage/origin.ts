@@ -122,7 +122,7 @@ export class Origin implements AsyncDisposable {
 
   /** HTTP/2 over TLS, by streams. */
   static h2(handler: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: string[]) => void): Promise<Origin> {
-    const server = createSecureServer({ ...trusted, settings: { maxConcurrentStreams: 1000 } });
+    const server = createSecureServer({ ...trusted, settings: { maxConcurrentStreams: 1000 }, maxHeaderListPairs: 1000, maxSendHeaderBlockLength: 256 * 1024 });
     server.on('stream', (stream, headers, _flags, raw) => {
       stream.on('error', () => {});
       handler(stream as ServerHttp2Stream, headers, raw as unknown as string[]);

@@ -256,6 +256,17 @@ describe('a client of TLS', () => {
     }
   });
 
+  test('that leaves in the midst of its handshake is recorded as gone', async () => {
+    await using origin = await answering();
+    await using stage = await Stage.open({ 'api.test': origin });
+    const tls = connectTls({ socket: await stage.tunnel('api.test', 443), servername: 'api.test', ca: stage.capture.authority.certificate });
+    // In TLS 1.3 the client's last message is still to be sent then.
+    tls.once('secureConnect', () => tls.destroy());
+    const record = await stage.record();
+    assert.equal(record.outcome, 'aborted');
+    assert.ok(['client_aborted', 'no_request'].includes(record.error?.code ?? ''), record.error?.code);
+  });
+
   test('that speaks no HTTP inside is refused with a record', async () => {
     await using origin = await answering();
     await using stage = await Stage.open({ 'api.test': origin });
