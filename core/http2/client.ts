@@ -6,6 +6,7 @@ import { Headers } from '../headers.ts';
 import { MAX_HEAD_BYTES } from '../http1/head.ts';
 import type { RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
 import { fieldObject, regularFields } from './fields.ts';
+import { cancelStream } from './reset.ts';
 import { CONNECTION_WINDOW, LIMITS, STREAM_WINDOW } from './server.ts';
 
 const FLAG_END_STREAM = 0x1;
@@ -153,7 +154,7 @@ class Http2UpstreamExchange implements UpstreamExchange {
   reset(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#stream.close(constants.NGHTTP2_CANCEL);
+    cancelStream(this.#stream);
   }
 }
 

@@ -6,6 +6,7 @@ import { Headers } from '../headers.ts';
 import { MAX_FIELDS, MAX_HEAD_BYTES } from '../http1/head.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../relay/exchange.ts';
 import { fieldObject, regularFields } from './fields.ts';
+import { breakStream } from './reset.ts';
 
 /** Bytes that a stream, and the whole connection, may have on the way to us unread. */
 export const STREAM_WINDOW = 1024 * 1024;
@@ -113,8 +114,10 @@ class Http2Exchange implements ClientExchange {
     }
     stream.on('data', (chunk: Buffer) => events.onRequestData(chunk));
     stream.on('end', () => {
+      // 'end' also comes before the 'close' of a stream that was reset: half a request must not look whole upstream.
+      if (this.#over || stream.aborted || (stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR) return;
       this.#requestEnded = true;
-      if (!this.#over) events.onRequestEnd(this.#trailers);
+      events.onRequestEnd(this.#trailers);
     });
   }
 
@@ -157,7 +160,7 @@ class Http2Exchange implements ClientExchange {
 
   reset(): void {
     this.#over = true;
-    if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    breakStream(this.#stream);
   }
 
   detach(): null {

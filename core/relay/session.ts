@@ -169,7 +169,11 @@ export class ClientSession {
     const onClose = (): void => this.#endConnection(new MentuError('no_request'));
     const relay = (exchange: ClientExchange): FlowRelay => new FlowRelay(this.#services.recorder, connection, exchange, false);
     if (http2) {
-      this.#server = new Http2Server(stream, scheme, { onExchange: (exchange) => relay(exchange).begin(settleAuthority(exchange.head, connection)), onClose });
+      const onExchange = (exchange: ClientExchange): void => {
+        const problem = settleAuthority(exchange.head, connection);
+        relay(exchange).begin(problem);
+      };
+      this.#server = new Http2Server(stream, scheme, { onExchange, onClose });
       return;
     }
     this.#server = new Http1Server(stream, {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer, type RequestListener } from 'node:http';
 import { createSecureServer, createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream, type IncomingHttpHeaders } from 'node:http2';
 import { createServer as createNetServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createSecureContext, createServer as createTlsServer, type SecureContext, type SecureContextOptions, type TlsOptions } from 'node:tls';
+import { createSecureContext, createServer as createTlsServer, type SecureContext, type SecureContextOptions, type TLSSocket, type TlsOptions } from 'node:tls';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { authorityCertificate, pem, serverCertificate } from '../../core/tls/certificate.ts';
 import { Wire, until } from './wire.ts';
@@ -156,6 +156,18 @@ export class Origin implements AsyncDisposable {
     });
     server.on('tlsClientError', () => {});
     return Origin.listen(server);
+  }
+
+  /** Has changed its mind: the first connection speaks one version and ends, all others speak the other. */
+  static fickle(first: 'h2' | 'http/1.1', speak: (socket: TLSSocket) => void): Promise<Origin> {
+    let connections = 0;
+    return Origin.rawTls(
+      (socket) => {
+        if (connections === 1) socket.end();
+        else speak(socket as TLSSocket);
+      },
+      { ALPNProtocols: undefined as never, ALPNCallback: () => (++connections === 1 ? first : first === 'h2' ? 'http/1.1' : 'h2') },
+    );
   }
 
   #track(socket: Socket): void {

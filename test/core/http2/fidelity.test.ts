@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { performServerHandshake, type ClientHttp2Session, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { describe, test } from 'node:test';
-import type { TLSSocket } from 'node:tls';
 import { Stage } from '../../stage/captured.ts';
 import { Origin } from '../../stage/origin.ts';
 import { curl } from '../../stage/program.ts';
@@ -171,22 +170,10 @@ describe('HTTP/2 keeps', () => {
     ));
 });
 
-/** An origin that has changed its mind: the first connection speaks one version and ends, all others speak the other. */
-async function fickle(first: 'h2' | 'http/1.1', speak: (socket: TLSSocket) => void): Promise<Origin> {
-  let connections = 0;
-  return Origin.rawTls(
-    (socket) => {
-      if (connections === 1) socket.end();
-      else speak(socket as TLSSocket);
-    },
-    { ALPNProtocols: undefined as never, ALPNCallback: () => (++connections === 1 ? first : first === 'h2' ? 'http/1.1' : 'h2') },
-  );
-}
-
 describe('between the versions', () => {
   test('a client of HTTP/2 reaches an upstream of HTTP/1.1', async () => {
     let got = '';
-    await using origin = await fickle('h2', (socket) => {
+    await using origin = await Origin.fickle('h2', (socket) => {
       socket.on('data', (chunk: Buffer) => {
         got += chunk.toString('latin1');
         if (!got.endsWith('0\r\nx-sum: 1\r\n\r\n')) return;
@@ -212,7 +199,7 @@ describe('between the versions', () => {
 
   test('many streams of a client of HTTP/2 share several connections of HTTP/1.1, also where these end after each answer', async () => {
     for (const connection of ['keep-alive', 'close']) {
-      await using origin = await fickle('h2', (socket) => {
+      await using origin = await Origin.fickle('h2', (socket) => {
         socket.on('data', (chunk: Buffer) => {
           const path = /^GET (\S+)/.exec(chunk.toString())![1]!;
           setTimeout(() => socket.write(`HTTP/1.1 200 OK\r\nConnection: ${connection}\r\nContent-Length: ${path.length}\r\n\r\n${path}`), 5);
@@ -229,7 +216,7 @@ describe('between the versions', () => {
   });
 
   test('an upstream of HTTP/1.1 that switches protocols under a client of HTTP/2 is a 502', async () => {
-    await using origin = await fickle('h2', (socket) => socket.on('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n')));
+    await using origin = await Origin.fickle('h2', (socket) => socket.on('data', () => socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n')));
     await using stage = await Stage.open({ 'api.test': origin });
     (await stage.tls('api.test', { ALPNProtocols: ['h2', 'http/1.1'] })).destroy();
     const session = await stage.h2('api.test');
@@ -240,7 +227,7 @@ describe('between the versions', () => {
 
   test('what HTTP/2 has no form for is a 502, and the capture goes on', async () => {
     for (const response of ['HTTP/1.1 200 OK\r\n:status: 200\r\n\r\n', 'HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n', 'HTTP/1.1 150 Odd\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello']) {
-      await using origin = await fickle('h2', (socket) => socket.on('data', () => socket.write(response)));
+      await using origin = await Origin.fickle('h2', (socket) => socket.on('data', () => socket.write(response)));
       await using stage = await Stage.open({ 'api.test': origin });
       (await stage.tls('api.test', { ALPNProtocols: ['h2', 'http/1.1'] })).destroy();
       const session = await stage.h2('api.test');
@@ -254,7 +241,7 @@ describe('between the versions', () => {
   test('a client of HTTP/1.1 reaches an upstream of HTTP/2', async () => {
     let got: string[] = [];
     let body = '';
-    await using origin = await fickle('http/1.1', (socket) => {
+    await using origin = await Origin.fickle('http/1.1', (socket) => {
       performServerHandshake(socket).on('stream', (stream, _headers, _flags, raw) => {
         got = raw as unknown as string[];
         const answering = stream as ServerHttp2Stream;
@@ -282,7 +269,7 @@ describe('between the versions', () => {
   });
 
   test('a client of HTTP/1.0 reaches an upstream of HTTP/2', async () => {
-    await using origin = await fickle('http/1.1', (socket) => {
+    await using origin = await Origin.fickle('http/1.1', (socket) => {
       performServerHandshake(socket).on('stream', (stream) => {
         (stream as ServerHttp2Stream).respond({ ':status': 200 });
         stream.end('ok');
