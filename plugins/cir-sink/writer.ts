@@ -11,8 +11,8 @@ import type { SignalStore } from './store.ts';
 /** Bounds the catching up at the end of a job, which the user waits for. */
 const CATCH_UP_TIME = 20_000;
 
-/** Nice value of the thread: it takes the processor time that the traffic leaves. */
-const NICE = 10;
+/** The lowest priority: the thread takes the processor time that the traffic leaves. */
+const NICE = 19;
 
 class Writer {
   readonly #file: string;
