@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import type { FlowRecord } from '../../core/index.ts';
 import { echo } from './stage/origin.ts';
 import { Stage } from './stage/stage.ts';
-import { Traces } from './stage/traces.ts';
+import { Traces, commandLine, descendants, isRunning } from './stage/traces.ts';
 import { flowsOf, until } from './stage/workspace.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -92,6 +92,21 @@ test('kill -9 of mentu-runtime: nothing is left, the record has what was finishe
   assert.equal((JSON.parse(complete) as unknown[]).length, recorded.size);
   assert.equal((await stage.workspace.run('mentu', ['cir', 'ingest', file])).code, 0);
   assert.equal(await flowSignals(), complete, 'twice gives the same store');
+});
+
+test('kill -9 of mentu-runtime while its guest is being prepared, in the middle of a hand-over: nothing is left', LIMIT, async () => {
+  const child = stage.workspace.start('mentu-runtime', ['exec', '--interceptor', '--', 'sleep', '60']);
+  const helper = await until('the helper is started', () => descendants(child.pid!).find(({ pid }) => commandLine(pid).includes('launcher')));
+  try {
+    // Stopped here, it takes none of the listeners that the helper sends it.
+    child.kill('SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assert.ok(isRunning(helper.pid), 'the helper waits');
+    child.kill('SIGKILL');
+    await until('the helper is gone', () => !isRunning(helper.pid), 5000);
+  } finally {
+    if (isRunning(helper.pid)) process.kill(helper.pid, 'SIGKILL');
+  }
 });
 
 for (const victim of ['bwrap', 'helper'] as const) {

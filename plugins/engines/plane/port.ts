@@ -3,6 +3,9 @@ import type { PlaneDrops } from '../engine.ts';
 import type { HelperExit, HelperMessage, HelperOptions, HelperReplies, HelperRequest } from './message.ts';
 import type { PlaneSockets } from './network.ts';
 
+/** A host that is gone is noticed within this, whatever the channel says. */
+const CONNECTION_CHECK_MS = 250;
+
 export interface HelperService<Start> {
   start(start: Start): Promise<HelperReplies['start']>;
   run(): Promise<HelperReplies['run']>;
@@ -21,10 +24,15 @@ export class HelperPort<Start> {
         (error: unknown) => this.#send({ message: 'failure', id: request.id, reason: reasonOf(error) }),
       );
     });
+    let ending = false;
     const end = (): void => {
+      if (ending) return;
+      ending = true;
       service.close().finally(() => process.exit(0));
     };
     process.on('disconnect', end);
+    // Node never emits 'disconnect' where the host goes with a listener in its hands that it has not acknowledged.
+    setInterval(() => process.connected || end(), CONNECTION_CHECK_MS);
     if (!process.connected) end();
   }
 

@@ -39,6 +39,19 @@ export function descendants(pid: number): ProcessEntry[] {
   return below(pid);
 }
 
+/** Empty where the process is gone. */
+export function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
+
+export function isRunning(pid: number): boolean {
+  return processes().some((entry) => entry.pid === pid);
+}
+
 export class Traces {
   readonly processes: readonly ProcessEntry[];
   readonly #namespaces: ReadonlySet<string>;
