@@ -35,8 +35,9 @@ export class Headers {
     return this.get(name) !== undefined;
   }
 
-  /** Puts one value in the place of the first of the field's values and drops the others; appends where there is none. */
+  /** Puts one value in the place of the first of the field's values and drops the others; appends where there is none. Throws a TypeError for what no field can hold. */
   set(name: string, value: string): void {
+    refuseFault(name, value);
     const { raw } = this;
     for (let i = 0; i < raw.length; i += 2) {
       if (!sameName(raw[i]!, name)) continue;
@@ -47,7 +48,9 @@ export class Headers {
     raw.push(name, value);
   }
 
+  /** Throws a TypeError for what no field can hold. */
   append(name: string, value: string): void {
+    refuseFault(name, value);
     this.raw.push(name, value);
   }
 
@@ -86,4 +89,25 @@ export class Headers {
 /** Field names are compared without case (RFC 9110, section 5.1). */
 export function sameName(a: string, b: string): boolean {
   return a.length === b.length && (a === b || a.toLowerCase() === b.toLowerCase());
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** Fields travel as latin1: a character beyond it would become another one, a line end perhaps. */
+const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** A method or the name of a field (RFC 9110, section 5.6.2). */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
+
+/** What is wrong with a field (RFC 9110, section 5.5), or null. */
+export function fieldFault(name: unknown, value: unknown): string | null {
+  if (typeof name !== 'string' || !isToken(name)) return `${JSON.stringify(name)} is no name of a header field`;
+  if (typeof value !== 'string' || !VALUE.test(value)) return `the value of the header field ${name} has characters that none can have`;
+  return null;
+}
+
+function refuseFault(name: string, value: string): void {
+  const fault = fieldFault(name, value);
+  if (fault !== null) throw new TypeError(fault);
 }

@@ -8,7 +8,7 @@
  * plugin's name and the flow goes on). `freeze` is core's own step and has no taps.
  */
 import { AsyncParallelHook, AsyncSeriesBailHook, AsyncSeriesHook } from 'tapable';
-import type { Decision, Verdict } from './decision.ts';
+import { decisionFault, type Decision, type Verdict } from './decision.ts';
 import { MentuError } from './errors.ts';
 import type { CompletedFlow, Connection, Flow } from './flow.ts';
 
@@ -46,6 +46,9 @@ export const FLOW_COMPLETE_STAGES = ['annotate', 'redact', 'sink'] as const;
 
 /** Reports a failure of a tap that observes. */
 export type PluginFailure = (plugin: string, hook: string, error: unknown) => void;
+
+/** What a hook is called with; it notes whose tap runs, for what the tap registers on it. */
+type Subject = (Connection | Flow) & { tappedBy?: string };
 
 interface AnyHook {
   readonly taps: readonly unknown[];
@@ -86,8 +89,8 @@ export class CaptureHooks {
     };
     const hooks = {
       onStart: raw(this.#start as unknown as AnyHook, plugin),
-      onConnect: decider(this.#connect as unknown as AnyHook, plugin),
-      onRequest: decider(this.#request as unknown as AnyHook, plugin),
+      onConnect: decider(this.#connect as unknown as AnyHook, plugin, 'onConnect'),
+      onRequest: decider(this.#request as unknown as AnyHook, plugin, 'onRequest'),
       onResponse: observe(this.#response as unknown as AnyHook, 'onResponse'),
       onFlowComplete: knownNamesOnly(plugin, 'onFlowComplete.', stages),
       onClose: observe(this.#close as unknown as AnyHook, 'onClose'),
@@ -102,13 +105,13 @@ export class CaptureHooks {
   /** Calls back in the same turn where every tap is synchronous. */
   connect(connection: Connection, done: (verdict: Verdict | undefined) => void): void {
     if (this.#connect.taps.length === 0) return done(undefined);
-    this.#connect.callAsync(connection, (_error, verdict) => done(verdict ?? connection.allowance));
+    this.#connect.callAsync(connection, (error, verdict) => done(error ? FAILED : (verdict ?? connection.allowance)));
   }
 
   /** Calls back in the same turn where every tap is synchronous. */
   request(flow: Flow, done: (verdict: Verdict | undefined) => void): void {
     if (this.#request.taps.length === 0) return done(undefined);
-    this.#request.callAsync(flow, (_error, verdict) => done(verdict ?? flow.allowance));
+    this.#request.callAsync(flow, (error, verdict) => done(error ? FAILED : (verdict ?? flow.allowance)));
   }
 
   /** Calls back in the same turn where every tap is synchronous. */
@@ -137,6 +140,9 @@ export class CaptureHooks {
   }
 }
 
+/** Taps are guarded, and the hooks do not fail by themselves; if one ever does, it is a denial too. */
+const FAILED: Verdict = { action: 'deny', code: 'decision_failed', rule: 'a hook failed', by: 'core' };
+
 function raw(hook: AnyHook, plugin: string): AnyHook {
   return {
     taps: hook.taps,
@@ -146,36 +152,38 @@ function raw(hook: AnyHook, plugin: string): AnyHook {
 }
 
 /** A tap whose failure is a denial, and whose allowance is noted without ending the decision. */
-function decider(hook: AnyHook, plugin: string): AnyHook {
-  const settle = (subject: Connection | Flow, decision: Decision | void): Verdict | undefined => {
-    if (!decision) return undefined;
-    const verdict: Verdict = { ...decision, by: plugin };
-    if (decision.action !== 'allow') return verdict;
+function decider(hook: AnyHook, plugin: string, hookName: 'onConnect' | 'onRequest'): AnyHook {
+  const failed = (reason: string): Verdict => ({ action: 'deny', code: 'decision_failed', rule: `${plugin} failed: ${reason}`, by: plugin });
+  const settle = (subject: Connection | Flow, decision: unknown): Verdict | undefined => {
+    if (decision === undefined || decision === null) return undefined;
+    const fault = decisionFault(decision, hookName);
+    if (fault !== null) {
+      disown(decision);
+      return failed(fault);
+    }
+    const verdict: Verdict = { ...(decision as Decision), by: plugin };
+    if (verdict.action !== 'allow') return verdict;
     subject.allowance = verdict;
     return undefined;
   };
-  const failed = (error: unknown): Verdict => ({
-    action: 'deny',
-    code: 'decision_failed',
-    rule: `${plugin} failed: ${error instanceof Error ? error.message : String(error)}`,
-    by: plugin,
-  });
   return {
     taps: hook.taps,
     tap: (name, fn) =>
-      hook.tap(tapName(plugin, name), (subject) => {
+      hook.tap(tapName(plugin, name), (subject: Subject) => {
         try {
-          return settle(subject, fn(subject) as Decision | void);
+          subject.tappedBy = plugin;
+          return settle(subject, fn(subject as never));
         } catch (error) {
-          return failed(error);
+          return failed(messageOf(error));
         }
       }),
     tapPromise: (name, fn) =>
-      hook.tapPromise(tapName(plugin, name), async (subject) => {
+      hook.tapPromise(tapName(plugin, name), async (subject: Subject) => {
         try {
-          return settle(subject, (await fn(subject)) as Decision | void);
+          subject.tappedBy = plugin;
+          return settle(subject, await fn(subject as never));
         } catch (error) {
-          return failed(error);
+          return failed(messageOf(error));
         }
       }),
   };
@@ -186,22 +194,35 @@ function observer(hook: AnyHook, plugin: string, hookName: string, report: Plugi
   return {
     taps: hook.taps,
     tap: (name, fn) =>
-      hook.tap(tapName(plugin, name), (subject) => {
+      hook.tap(tapName(plugin, name), (subject: Subject | undefined) => {
         try {
-          fn(subject);
+          if (subject) subject.tappedBy = plugin;
+          const result = fn(subject as never);
+          // Not waited for: who wants that has tapPromise.
+          if (result instanceof Promise) result.catch((error: unknown) => report(plugin, hookName, error));
         } catch (error) {
           report(plugin, hookName, error);
         }
       }),
     tapPromise: (name, fn) =>
-      hook.tapPromise(tapName(plugin, name), async (subject) => {
+      hook.tapPromise(tapName(plugin, name), async (subject: Subject | undefined) => {
         try {
-          await fn(subject);
+          if (subject) subject.tappedBy = plugin;
+          await fn(subject as never);
         } catch (error) {
           report(plugin, hookName, error);
         }
       }),
   };
+}
+
+/** A promise that nobody waits for must not end the process when it rejects. */
+function disown(value: unknown): void {
+  if (value instanceof Promise) value.catch(() => {});
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function tapName(plugin: string, name: string): string {

@@ -23,5 +23,6 @@ export function pluginContext<Options>(name: string, options: Options, host: Plu
 
 function annotate(subject: Flow | CompletedFlow | Connection, name: string, values: Readonly<Record<string, unknown>>): void {
   const annotations = 'record' in subject ? subject.record.annotations : subject.annotations;
-  annotations[name] = { ...annotations[name], ...values };
+  // A copy, so that what the plugin keeps is not frozen with the record; what is no JSON throws here, under the plugin's name.
+  annotations[name] = { ...annotations[name], ...(JSON.parse(JSON.stringify(values)) as Record<string, unknown>) };
 }

@@ -3,13 +3,12 @@
  * are how requests are smuggled, and written back byte for byte. Text is latin1 throughout, so that
  * bytes beyond ASCII survive unchanged.
  */
-import { Headers } from '../headers.ts';
+import { Headers, isToken } from '../headers.ts';
 
 /** Bytes of a head, request line and fields together. */
 export const MAX_HEAD_BYTES = 128 * 1024;
 export const MAX_FIELDS = 500;
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** Control characters but tab, and either half of a CRLF alone. */
 const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/;
 const VERSION = /^HTTP\/1\.[01]$/;
@@ -50,7 +49,7 @@ export function parseRequestHead(text: string): RequestLine {
   const method = text.slice(0, first);
   const target = text.slice(first + 1, last);
   const version = text.slice(last + 1, end);
-  if (!TOKEN.test(method)) throw new Http1SyntaxError('the method is not a token');
+  if (!isToken(method)) throw new Http1SyntaxError('the method is not a token');
   if (!VERSION.test(version)) throw new Http1SyntaxError('the version is not HTTP/1.0 or HTTP/1.1');
   if (target === '' || target.includes(' ')) throw new Http1SyntaxError('the request target is empty or has a space in it');
   return { method, target, version, headers: parseFields(text, end) };
@@ -94,7 +93,7 @@ function parseFields(text: string, from: number): Headers {
     const colon = text.indexOf(':', start);
     if (colon === -1 || colon >= end) throw new Http1SyntaxError('a header line has no colon');
     const name = text.slice(start, colon);
-    if (!TOKEN.test(name)) throw new Http1SyntaxError('a header name is not a token');
+    if (!isToken(name)) throw new Http1SyntaxError('a header name is not a token');
     let valueStart = colon + 1;
     let valueEnd = end;
     while (valueStart < valueEnd && isBlank(text.charCodeAt(valueStart))) valueStart++;

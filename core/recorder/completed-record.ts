@@ -6,6 +6,8 @@ import type { BodyStore } from './bodies.ts';
 
 export class CompletedRecord implements CompletedFlow {
   readonly record: FlowRecord;
+  /** The plugin whose tap runs, or ran last. */
+  tappedBy = '';
   readonly #store: BodyStore | null;
   #line: string | null = null;
 
@@ -15,7 +17,7 @@ export class CompletedRecord implements CompletedFlow {
   }
 
   get line(): string {
-    return (this.#line ??= JSON.stringify(this.record));
+    return (this.#line ??= lineOf(this.record));
   }
 
   async rewriteBodyFile(side: Side, transform: BodyTransform): Promise<void> {
@@ -26,6 +28,15 @@ export class CompletedRecord implements CompletedFlow {
 
   freeze(): void {
     freezeRecord(this.record);
+  }
+}
+
+/** What plugins annotate past `annotate` may be no JSON; the flow has its line all the same. */
+function lineOf(record: FlowRecord): string {
+  try {
+    return JSON.stringify(record);
+  } catch (error) {
+    return JSON.stringify({ ...record, annotations: { core: { annotations_left_out: String(error) } } });
   }
 }
 
@@ -51,6 +62,8 @@ function freezePairs(pairs: HeaderPairs): void {
 }
 
 function deepFreeze(value: object): void {
+  // Bytes cannot be frozen.
+  if (ArrayBuffer.isView(value)) return;
   Object.freeze(value);
   for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null && !Object.isFrozen(inner)) deepFreeze(inner);
 }

@@ -59,8 +59,8 @@ export function httpRecord(
     latency_ms: total,
     tls_sni: connection.clientHello?.sni ?? null,
     http_version: request.httpVersion,
-    tls: connection.tlsRecord,
-    client: connection.client,
+    tls: connection.tlsRecord && { ...connection.tlsRecord },
+    client: { ...connection.client },
     server: serverOf(connection),
     upstream: upstream && upstreamRecord(upstream, flow.upstreamReused),
     connection_id: connection.id,
@@ -93,8 +93,8 @@ export function connectionRecord(
     latency_ms: total,
     tls_sni: connection.clientHello?.sni ?? null,
     http_version: null,
-    tls: connection.tlsRecord,
-    client: connection.client,
+    tls: connection.tlsRecord && { ...connection.tlsRecord },
+    client: { ...connection.client },
     server: serverOf(connection),
     upstream: end.upstream ?? null,
     connection_id: connection.id,
@@ -135,7 +135,8 @@ function serverOf(connection: CapturedConnection): FlowRecord['server'] {
 }
 
 export function upstreamRecord(facts: LinkFacts, reused: boolean): UpstreamRecord {
-  return { address: facts.address, port: facts.port, http_version: facts.httpVersion, reused, tls: facts.tls };
+  const tls = facts.tls && { ...facts.tls, peer_certificate: facts.tls.peer_certificate && { ...facts.tls.peer_certificate } };
+  return { address: facts.address, port: facts.port, http_version: facts.httpVersion, reused, tls };
 }
 
 function timingOf(flow: HttpFlow, total: number): TimingRecord {

@@ -14,6 +14,9 @@ import { NO_BODY, connectionRecord, httpRecord } from './flow-record.ts';
 /** Records that plugins may have in work; further requests wait, so that a slow sink slows the traffic and not the memory. */
 const MAX_COMPLETING = 1000;
 
+/** Milliseconds in which no plugin let go of a record, at the end of the capture. */
+const STUCK_MS = 30_000;
+
 /** A flow under way, as far as the recorder must know it. */
 export interface LiveFlow {
   readonly flow: HttpFlow;
@@ -83,11 +86,11 @@ export class FlowRecorder {
   }
 
   /** Runs a plugin's observer; its failure changes nothing. */
-  guard(observe: () => void): void {
+  guard(plugin: string, observe: () => void): void {
     try {
       observe();
     } catch (error) {
-      this.#report('plugin', 'observe', error);
+      this.#report(plugin, 'observe', error);
     }
   }
 
@@ -111,13 +114,25 @@ export class FlowRecorder {
     if (!this.#settings || !this.hooks.recordIsWanted) return;
     this.#completing++;
     const violation = this.#violations.get(connection) ?? null;
-    this.#hand(connectionRecord(this.#jobId, this.nextFlowId(), connection, { ...facts, violation }), connection.annotations);
+    this.#hand(connectionRecord(this.#jobId, this.nextFlowId(), connection, { ...facts, violation }), { ...connection.annotations });
   }
 
   /** Ends what is under way and waits until the last record has been taken. */
   async close(): Promise<void> {
     for (const flow of this.#live) flow.abort();
-    if (this.#completing > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.#completing === 0) return;
+    const taken = new Promise<void>((resolve) => (this.#idle = resolve));
+    let left = 0;
+    let check: NodeJS.Timeout | undefined;
+    const stuck = new Promise<void>((resolve) => {
+      check = setInterval(() => {
+        if (this.#completing === left) resolve();
+        left = this.#completing;
+      }, STUCK_MS);
+    });
+    await Promise.race([taken, stuck]);
+    clearInterval(check);
+    if (this.#completing > 0) this.#report('a plugin', 'onFlowComplete', new Error(`it has kept ${this.#completing} records for ${STUCK_MS / 1000} s, and they are not waited for`));
   }
 
   #hand(record: ConstructorParameters<typeof CompletedRecord>[0], annotations: Record<string, Record<string, unknown>>): void {

@@ -45,6 +45,7 @@ function answer(status: number, fields: readonly (readonly [string, string])[], 
   const headers = Headers.from(fields);
   if (type !== null) headers.append('content-type', type);
   const bare = status === 204 || status === 304;
+  headers.delete('transfer-encoding');
   if (!bare) headers.set('content-length', String(body.length));
   return { head: { status, statusText: STATUS_CODES[status] ?? '', httpVersion: '1.1', headers, hasBody: body.length > 0 }, body };
 }

@@ -8,6 +8,8 @@ import type { UpstreamLink } from '../upstream/link.ts';
 
 export class CapturedConnection implements Connection {
   readonly id: string;
+  /** The plugin whose tap runs, or ran last. */
+  tappedBy = '';
   readonly client: Endpoint;
   readonly destination: Destination;
   /** Date.now() and performance.now() of the first byte. */

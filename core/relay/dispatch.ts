@@ -1,8 +1,12 @@
 /** The way of a request to its upstream: it waits for a connection, and is sent once more where a kept one had just gone. */
 import { MentuError } from '../errors.ts';
+import type { FlowRequest } from '../flow.ts';
+import { isToken } from '../headers.ts';
+import { splitAuthority } from '../names/authority.ts';
 import type { LinkFacts } from '../upstream/link.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from './exchange.ts';
 import type { HttpFlow } from './http-flow.ts';
+import { isPath } from './route.ts';
 import { requestFor } from './translation.ts';
 
 /** Methods whose requests may be sent again (RFC 9110, section 9.2.2), where no body has been spent. */
@@ -26,10 +30,8 @@ export class Dispatch {
     const { request, connection } = this.#flow;
     const { link, failure } = connection;
     if (failure || !link) return events.onUpstreamError(failure ?? new MentuError('shutting_down'), false);
-    const head = this.#head;
-    head.method = request.method;
-    head.authority = request.authority;
-    head.path = request.path;
+    const fault = takeEdits(this.#head, request);
+    if (fault !== null) return events.onUpstreamError(new MentuError('decision_failed', { plugin: this.#flow.tappedBy, reason: fault }), false);
     this.#waiting = true;
     link.dispatch(this.#onConnection, events, ready);
   }
@@ -55,4 +57,18 @@ export class Dispatch {
     flow.sendStarted = performance.now();
     return requestFor(this.#head, facts.httpVersion, this.#toProxy);
   };
+}
+
+/** Takes over what plugins have changed of the request line; what is wrong with it, or null. */
+function takeEdits(head: RequestHead, { method, authority, path }: FlowRequest): string | null {
+  if (method !== head.method && !isToken(method)) return `${JSON.stringify(method)} is no method`;
+  if (path !== head.path && !isPath(path)) return `${JSON.stringify(path)} is no path`;
+  if (authority !== head.authority) {
+    if (!splitAuthority(authority)) return `${JSON.stringify(authority)} is no authority`;
+    if (head.headers.has('host')) head.headers.set('host', authority);
+  }
+  head.method = method;
+  head.authority = authority;
+  head.path = path;
+  return null;
 }

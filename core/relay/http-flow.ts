@@ -32,6 +32,8 @@ class HttpFlowRequest implements FlowRequest {
 export class HttpFlow implements Flow {
   readonly id: string;
   readonly kind = 'http';
+  /** The plugin whose tap runs, or ran last. */
+  tappedBy = '';
   readonly connection: CapturedConnection;
   readonly request: FlowRequest;
   response: FlowResponse | null = null;
@@ -67,6 +69,6 @@ export class HttpFlow implements Flow {
   }
 
   observe(side: Side, chunk: BodyObserver): void {
-    (side === 'request' ? this.up : this.down).observe(chunk);
+    (side === 'request' ? this.up : this.down).observe(this.tappedBy, chunk);
   }
 }

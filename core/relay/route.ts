@@ -12,9 +12,6 @@ export interface Route {
   readonly path: string;
 }
 
-/** What a target in origin form is made of; bytes beyond ASCII are let through. */
-const PATH = /^\/[\x21-\x7e\x80-\xff]*$/;
-
 /** Throws `bad_request` where the target or Host cannot be read, or Host is missing, double or unlike the target. */
 export function routeRequest(line: RequestLine, connection: CapturedConnection, scheme: 'http' | 'https'): Route {
   const { target } = line;
@@ -54,7 +51,7 @@ export function settleAuthority(head: RequestHead, connection: CapturedConnectio
   if (hosts.length > 1) return bad('there is more than one Host');
   if (head.method === 'CONNECT') return bad('CONNECT is for an explicit proxy');
   // Over HTTP/1 it would be read as a target of another form, for another authority.
-  if (!PATH.test(head.path) && head.path !== '*') return bad(':path is no path');
+  if (!isPath(head.path)) return bad(':path is no path');
   if (head.authority === '') head.authority = hosts[0] ?? destinationAuthority(connection, head.scheme);
   if (!splitAuthority(head.authority)) return bad(':authority is not a host and port');
   if (hosts[0] !== undefined && !sameAuthority(hosts[0], head.authority, head.scheme)) return bad('Host is unlike :authority');
@@ -76,4 +73,9 @@ export function destinationAuthority(connection: CapturedConnection, scheme: 'ht
 
 function bad(reason: string): MentuError {
   return new MentuError('bad_request', { reason });
+}
+
+/** A target in origin form, or the asterisk; bytes beyond ASCII are let through. */
+export function isPath(text: string): boolean {
+  return text === '*' || /^\/[\x21-\x7e\x80-\xff]*$/.test(text);
 }

@@ -11,7 +11,7 @@ export interface TeeHost {
   /** Null where nothing is recorded. */
   bodyCapture(): BodyCapture | null;
   /** Runs a plugin's observer; its failure changes nothing. */
-  guard(observe: () => void): void;
+  guard(plugin: string, observe: () => void): void;
 }
 
 /** Why the source is paused. */
@@ -31,7 +31,7 @@ export class Tee {
   trailers: Headers | null = null;
   readonly #host: TeeHost;
   readonly #source: TeeSource;
-  #observers: BodyObserver[] | null = null;
+  #observers: { readonly plugin: string; readonly observe: BodyObserver }[] | null = null;
   #size = 0;
   #held = 0;
 
@@ -45,8 +45,8 @@ export class Tee {
     return this.#size;
   }
 
-  observe(observer: BodyObserver): void {
-    (this.#observers ??= []).push(observer);
+  observe(plugin: string, observe: BodyObserver): void {
+    (this.#observers ??= []).push({ plugin, observe });
   }
 
   /** Gives the chunk to who watches. The chunk may be forwarded at once, whatever they make of it. */
@@ -54,7 +54,7 @@ export class Tee {
     if (this.#size === 0) this.#begin();
     this.#size += chunk.length;
     this.#host.reclaimer.passed(chunk.length);
-    if (this.#observers) for (const observe of this.#observers) this.#host.guard(() => observe(chunk));
+    if (this.#observers) for (const { plugin, observe } of this.#observers) this.#host.guard(plugin, () => observe(chunk));
     if (this.capture && !this.capture.write(chunk)) this.hold(HELD_BY_CAPTURE);
   }
 
