@@ -10,6 +10,7 @@ export class MessageWriter {
   readonly #socket: Duplex;
   #head: string | null = null;
   #chunked = false;
+  #held = false;
 
   constructor(socket: Duplex) {
     this.#socket = socket;
@@ -19,34 +20,51 @@ export class MessageWriter {
   open(head: string, chunked: boolean): void {
     this.#head = head;
     this.#chunked = chunked;
-    process.nextTick(flush, this);
+    this.#hold();
   }
 
+  /**
+   * Short writes leave when all that the event loop found readable has been read. Each write wakes a peer that
+   * sleeps, which costs more than the write; in a row they find it awake.
+   */
+  #hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    this.#socket.cork();
+    setImmediate(flush, this);
+  }
+
+  /** Lets what is held leave now. */
   flush(): void {
-    if (this.#head === null) return;
-    this.#socket.write(this.#head, 'latin1');
+    if (this.#head !== null) this.#socket.write(this.#head, 'latin1');
     this.#head = null;
+    if (!this.#held) return;
+    this.#held = false;
+    this.#socket.uncork();
   }
 
   /** False asks for a pause until the socket's 'drain'. */
   write(chunk: Buffer): boolean {
     const socket = this.#socket;
+    this.#hold();
     const before = (this.#head ?? '') + (this.#chunked ? chunk.length.toString(16) + '\r\n' : '');
     const after = this.#chunked ? '\r\n' : '';
     this.#head = null;
-    if (before === '') return socket.write(chunk);
-    if (chunk.length <= COALESCE) {
+    let room: boolean;
+    if (before === '') {
+      room = socket.write(chunk);
+    } else if (chunk.length <= COALESCE) {
       const whole = Buffer.allocUnsafe(before.length + chunk.length + after.length);
       whole.write(before, 0, 'latin1');
       chunk.copy(whole, before.length);
       if (after !== '') whole.write(after, before.length + chunk.length, 'latin1');
-      return socket.write(whole);
+      room = socket.write(whole);
+    } else {
+      socket.write(before, 'latin1');
+      room = socket.write(chunk);
+      if (after !== '') room = socket.write(after, 'latin1');
     }
-    socket.cork();
-    socket.write(before, 'latin1');
-    let room = socket.write(chunk);
-    if (after !== '') room = socket.write(after, 'latin1');
-    socket.uncork();
+    if (chunk.length > COALESCE) this.flush();
     return room;
   }
 
@@ -55,7 +73,9 @@ export class MessageWriter {
     let last = this.#head ?? '';
     this.#head = null;
     if (this.#chunked) last += trailers ? writeHead('0', trailers) : '0\r\n\r\n';
-    if (last !== '') this.#socket.write(last, 'latin1');
+    if (last === '') return;
+    this.#hold();
+    this.#socket.write(last, 'latin1');
   }
 }
 
