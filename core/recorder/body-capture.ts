@@ -56,7 +56,8 @@ export class BodyCapture {
       this.#first = chunk;
       return true;
     }
-    if (size > HASH_AT_ONCE) this.#digest(chunk);
+    // Up to here all of it is at hand; from here on only what passes.
+    if (size > HASH_AT_ONCE || size > limit) this.#digest(chunk);
     if (size <= limit) {
       this.#gathered().add(chunk);
       return true;

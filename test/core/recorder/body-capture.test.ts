@@ -162,3 +162,16 @@ test('back-pressure: what waits for the disk stays bounded for a body of 200 MB'
   await store.release(record.body_file!);
   assert.ok(peak < 100 * 1024 * 1024, `${peak} bytes`);
 });
+
+for (const limit of [0, 1, 1000, 65_535, 65_536]) {
+  test(`with a limit of ${limit} bytes the hash is still that of all of them`, async () => {
+    for (const size of [limit + 1, limit + 500, 65_536, 65_537, 200_000]) {
+      const bytes = randomBytes(size);
+      for (const chunk of [997, 16_384, size]) {
+        const record = await capture(pieces(bytes, chunk), settings(limit));
+        assert.equal(record.body_sha256, sha256(bytes), `${size} bytes in chunks of ${chunk}`);
+        if (size > limit) assert.deepEqual(readFileSync(join(job, record.body_file!)), bytes);
+      }
+    }
+  });
+}
