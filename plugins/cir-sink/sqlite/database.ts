@@ -65,7 +65,7 @@ async function prepared(file: string): Promise<DatabaseSync> {
     const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT });
     try {
       checkOwner(database, file);
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8000; PRAGMA trusted_schema = OFF');
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -8000; PRAGMA trusted_schema = OFF');
       if (versionOf(database) < SCHEMA_VERSION) migrate(database);
       return database;
     } catch (error) {
