@@ -4,6 +4,19 @@
 const LIFETIME = 5 * 60_000;
 const MAX_ENTRIES = 2000;
 
+/** What we speak. */
+const SPOKEN: ReadonlySet<string> = new Set(['h2', 'http/1.1', 'http/1.0']);
+
+/** Of what a client offers, what we speak, in the client's order: the same is offered to the upstream. */
+export function spoken(offered: readonly string[]): readonly string[] {
+  return offered.filter((protocol) => SPOKEN.has(protocol));
+}
+
+/** What the client is told, when the upstream has chosen. */
+export function mirrored(chosen: string | null, offered: readonly string[]): readonly string[] {
+  return chosen !== null && offered.includes(chosen) ? [chosen] : [];
+}
+
 export class AlpnMemory {
   readonly #entries = new Map<string, { alpn: string | null; until: number }>();
 

@@ -21,7 +21,7 @@ import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { Dialler } from '../upstream/dialler.ts';
 import { UpstreamLink, asMentuError } from '../upstream/link.ts';
 import { denialAnswer, denialError, failureAnswer } from './answer.ts';
-import type { AlpnMemory } from './alpn-memory.ts';
+import { mirrored, spoken, type AlpnMemory } from './alpn-memory.ts';
 import { CapturedConnection } from './captured-connection.ts';
 import type { ClientExchange, ResponseHead } from './exchange.ts';
 import { Passthrough } from './passthrough.ts';
@@ -30,8 +30,6 @@ import { routeRequest, settleAuthority } from './route.ts';
 
 /** Milliseconds that a client may be silent at first. */
 const SILENCE = 60_000;
-/** What we speak, in the order in which we prefer it. */
-const SPOKEN = ['h2', 'http/1.1', 'http/1.0'];
 
 /** Ends that are nobody's failure. */
 const LEFT: ReadonlySet<string> = new Set(['no_request', 'client_aborted', 'shutting_down']);
@@ -114,11 +112,11 @@ export class ClientSession {
   #serveTls(): void {
     const connection = this.#connection;
     const hello = connection.clientHello!;
-    const offered = SPOKEN.filter((protocol) => hello.alpn.includes(protocol));
+    const offered = spoken(hello.alpn);
     // We answer by ourselves: all that the client offered and we speak.
     if (connection.verdict) return this.#terminate(offered);
     const { alpnMemory } = this.#services;
-    const link = this.#linkTo({ serverName: hello.sni, hello, alpn: offered.length > 0 ? hello.alpn.filter((protocol) => SPOKEN.includes(protocol)) : [] }, false);
+    const link = this.#linkTo({ serverName: hello.sni, hello, alpn: offered }, false);
     connection.link = link;
     const { port } = connection.destination;
     const known = alpnMemory.recall(connection.host, port, hello.sni, offered);
@@ -242,10 +240,6 @@ export class ClientSession {
     this.#connection.link?.close();
     this.#onClose();
   }
-}
-
-function mirrored(alpn: string | null, offered: readonly string[]): readonly string[] {
-  return alpn !== null && offered.includes(alpn) ? [alpn] : [];
 }
 
 function ignore(): void {
