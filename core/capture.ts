@@ -16,7 +16,7 @@ import { BodyReader } from './recorder/body-text.ts';
 import { BodyStore } from './recorder/bodies.ts';
 import { FlowRecorder } from './recorder/flow-recorder.ts';
 import { AlpnMemory } from './relay/alpn-memory.ts';
-import { CapturedConnection } from './relay/captured-connection.ts';
+import { CapturedConnection } from './flows/captured-connection.ts';
 import { ForwardSession } from './relay/forward-session.ts';
 import { ClientSession, type SessionServices } from './relay/session.ts';
 import { CertificateAuthority } from './tls/authority.ts';

@@ -1,7 +1,7 @@
 /** The upstream's side of HTTP/1: writes one request at a time to one connection and reads the response. */
 import type { Duplex } from 'node:stream';
 import { MentuError, type ErrorCode } from '../errors.ts';
-import type { RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
+import type { RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import { Backlog } from './backlog.ts';
 import { bodyReader, type BodyHandler, type BodyReader } from './body.ts';
 import { Http1SyntaxError, MAX_HEAD_BYTES, NO_BODY, UNTIL_CLOSE, isPersistent, parseStatusHead, responseFraming } from './head.ts';

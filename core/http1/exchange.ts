@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { Headers } from '../headers.ts';
-import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../relay/exchange.ts';
+import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../exchange.ts';
 import { breakConnection } from './closing.ts';
 import { NO_BODY, isPersistent, writeHead, type Framing, type RequestLine } from './head.ts';
 import { MessageWriter } from './writer.ts';

@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
-import type { ClientExchange, ResponseHead } from '../relay/exchange.ts';
+import type { ClientExchange, ResponseHead } from '../exchange.ts';
 import { Backlog } from './backlog.ts';
 import { bodyReader, type BodyHandler, type BodyReader } from './body.ts';
 import { endAndLinger } from './closing.ts';

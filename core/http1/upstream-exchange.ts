@@ -1,7 +1,7 @@
 /** One request and its response on an upstream's HTTP/1 connection. */
 import type { Duplex } from 'node:stream';
 import type { Headers } from '../headers.ts';
-import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
+import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import { writeHead } from './head.ts';
 import { MessageWriter } from './writer.ts';
 

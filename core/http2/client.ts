@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import { Headers } from '../headers.ts';
 import { MAX_HEAD_BYTES } from '../http1/head.ts';
-import type { RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
+import type { RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import { fieldObject, regularFields } from './fields.ts';
 import { cancelStream } from './reset.ts';
 import { CONNECTION_WINDOW, LIMITS, STREAM_WINDOW } from './server.ts';

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import { Headers } from '../headers.ts';
 import { MAX_FIELDS, MAX_HEAD_BYTES } from '../http1/head.ts';
-import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../relay/exchange.ts';
+import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../exchange.ts';
 import { fieldObject, regularFields } from './fields.ts';
 import { breakStream } from './reset.ts';
 

@@ -3,8 +3,8 @@ import type { MentuError } from '../errors.ts';
 import type { FlowResponse } from '../flow.ts';
 import type { Headers } from '../headers.ts';
 import type { Verdict } from '../decision.ts';
-import type { CapturedConnection } from '../relay/captured-connection.ts';
-import type { HttpFlow } from '../relay/http-flow.ts';
+import type { CapturedConnection } from '../flows/captured-connection.ts';
+import type { HttpFlow } from '../flows/http-flow.ts';
 import {
   RECORD_VERSION,
   type BodyRecord,

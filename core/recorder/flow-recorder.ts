@@ -2,9 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import type { MentuError } from '../errors.ts';
 import type { CaptureHooks } from '../hooks.ts';
-import { BufferReclaimer } from '../relay/reclaimer.ts';
-import type { HttpFlow } from '../relay/http-flow.ts';
-import type { CapturedConnection } from '../relay/captured-connection.ts';
+import { BufferReclaimer } from '../flows/reclaimer.ts';
+import type { BodyTaker } from '../flows/tee.ts';
+import type { HttpFlow } from '../flows/http-flow.ts';
+import type { CapturedConnection } from '../flows/captured-connection.ts';
 import type { BodyRecord, FlowKind, Outcome, UpstreamRecord, ViolationRecord } from '../record.ts';
 import { BodyCapture, type CaptureSettings } from './body-capture.ts';
 import type { BodyStore } from './bodies.ts';
@@ -155,7 +156,7 @@ function annotationsOf({ annotations, connection }: HttpFlow): Record<string, Re
   return annotations;
 }
 
-function bodyOf(capture: BodyCapture | null, headers: Parameters<BodyCapture['finish']>[0], done: (body: BodyRecord) => void): void {
+function bodyOf(capture: BodyTaker | null, headers: Parameters<BodyTaker['finish']>[0], done: (body: BodyRecord) => void): void {
   if (capture) capture.finish(headers, done);
   else done(NO_BODY);
 }

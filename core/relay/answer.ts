@@ -4,7 +4,7 @@ import { MentuError, statusOf } from '../errors.ts';
 import { Headers } from '../headers.ts';
 import type { Verdict } from '../decision.ts';
 import type { ViolationRecord } from '../record.ts';
-import type { ResponseHead } from './exchange.ts';
+import type { ResponseHead } from '../exchange.ts';
 
 export interface Answer {
   readonly head: ResponseHead;

@@ -7,7 +7,7 @@ import type { Outcome, UpstreamRecord } from '../record.ts';
 import type { DialledSocket, Dialler } from '../upstream/dialler.ts';
 import { asMentuError } from '../upstream/link.ts';
 import { dialRefusal } from './answer.ts';
-import type { CapturedConnection } from './captured-connection.ts';
+import type { CapturedConnection } from '../flows/captured-connection.ts';
 import { splice } from './splice.ts';
 
 export class Passthrough {

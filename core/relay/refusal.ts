@@ -4,8 +4,8 @@ import type { MentuError } from '../errors.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Outcome } from '../record.ts';
 import { denialAnswer, denialError, dialRefusal, failureAnswer, pluginAnswer, type Answer } from './answer.ts';
-import type { ClientExchange } from './exchange.ts';
-import type { HttpFlow } from './http-flow.ts';
+import type { ClientExchange } from '../exchange.ts';
+import type { HttpFlow } from '../flows/http-flow.ts';
 import { responseFor } from './translation.ts';
 
 /** Bytes and milliseconds of a refused request's body that are waited for. */

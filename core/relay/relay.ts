@@ -12,14 +12,14 @@ import type { Headers } from '../headers.ts';
 import type { Verdict } from '../decision.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Outcome } from '../record.ts';
-import type { ClientEvents, ClientExchange, ResponseHead, UpstreamEvents, UpstreamExchange } from './exchange.ts';
+import type { ClientEvents, ClientExchange, ResponseHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import { Dispatch } from './dispatch.ts';
-import { HttpFlow } from './http-flow.ts';
+import { HttpFlow } from '../flows/http-flow.ts';
 import { Refusal, answered, denied, failed, type Ending } from './refusal.ts';
 import { ResponseRelay } from './response-relay.ts';
-import { HELD_BY_PEER, Tee } from './tee.ts';
+import { HELD_BY_PEER, Tee } from '../flows/tee.ts';
 import { joinUpgraded } from './upgrade.ts';
-import type { CapturedConnection } from './captured-connection.ts';
+import type { CapturedConnection } from '../flows/captured-connection.ts';
 
 /** Milliseconds in which nothing more came of a request whose response is whole. */
 const OVERTAKEN_SILENCE = 5_000;

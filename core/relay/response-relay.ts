@@ -4,9 +4,9 @@
  */
 import type { Headers } from '../headers.ts';
 import type { CaptureHooks } from '../hooks.ts';
-import type { ClientExchange, ResponseHead } from './exchange.ts';
-import type { HttpFlow } from './http-flow.ts';
-import { HELD_BY_HOOK, HELD_BY_PEER } from './tee.ts';
+import type { ClientExchange, ResponseHead } from '../exchange.ts';
+import type { HttpFlow } from '../flows/http-flow.ts';
+import { HELD_BY_HOOK, HELD_BY_PEER } from '../flows/tee.ts';
 import { responseFor } from './translation.ts';
 
 export class ResponseRelay {

@@ -3,8 +3,8 @@ import { MentuError } from '../errors.ts';
 import type { RequestLine } from '../http1/head.ts';
 import { splitAuthority } from '../names/authority.ts';
 import { hostInUrl } from '../names/host.ts';
-import type { RequestHead } from './exchange.ts';
-import type { CapturedConnection } from './captured-connection.ts';
+import type { RequestHead } from '../exchange.ts';
+import type { CapturedConnection } from '../flows/captured-connection.ts';
 
 export interface Route {
   readonly scheme: 'http' | 'https';

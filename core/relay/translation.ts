@@ -1,6 +1,6 @@
 /** Heads on their way between HTTP versions: hop-by-hop fields, Host and `:authority`, cookie crumbs. */
 import { Headers } from '../headers.ts';
-import type { RequestHead, ResponseHead } from './exchange.ts';
+import type { RequestHead, ResponseHead } from '../exchange.ts';
 
 /** Fields that hold for one connection of HTTP/1 and are malformed in HTTP/2 (RFC 9113, section 8.2.2). */
 const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings']);

@@ -1,7 +1,7 @@
 /** A connection that changes its protocol (RFC 9110, section 7.8): from then on its bytes pass as they are. */
 import type { Duplex } from 'node:stream';
-import type { ClientExchange, ResponseHead } from './exchange.ts';
-import type { HttpFlow } from './http-flow.ts';
+import type { ClientExchange, ResponseHead } from '../exchange.ts';
+import type { HttpFlow } from '../flows/http-flow.ts';
 import { splice, type SpliceEnd } from './splice.ts';
 
 /** Forwards the 101 and joins both connections. False, with nothing done, where the client has not asked for it. */

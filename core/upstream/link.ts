@@ -8,7 +8,7 @@ import type { ClientHello } from '../flow.ts';
 import { Http1Client } from '../http1/client.ts';
 import { Http2Client } from '../http2/client.ts';
 import { canonicalHost } from '../names/host.ts';
-import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../relay/exchange.ts';
+import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { UpstreamRecord } from '../record.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { Dialler, DialledSocket } from './dialler.ts';

@@ -4,7 +4,7 @@ import type { Headers } from '../headers.ts';
 import type { Verdict } from '../decision.ts';
 import type { LinkFacts } from '../upstream/link.ts';
 import type { CapturedConnection } from './captured-connection.ts';
-import type { RequestHead, ResponseHead } from './exchange.ts';
+import type { RequestHead, ResponseHead } from '../exchange.ts';
 import type { BodyObserver, Tee } from './tee.ts';
 
 class HttpFlowRequest implements FlowRequest {

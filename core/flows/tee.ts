@@ -1,15 +1,25 @@
 /** One direction of a flow's body on its way through: observed, captured for the record, and held back where someone is slow. */
 import type { Headers } from '../headers.ts';
-import type { BodyCapture } from '../recorder/body-capture.ts';
+import type { BodyRecord } from '../record.ts';
 import type { BufferReclaimer } from './reclaimer.ts';
 
 export type BodyObserver = (chunk: Uint8Array) => void;
+
+/** Takes a body down for the record; the recorder's `BodyCapture` is one. */
+export interface BodyTaker {
+  /** Called once after each `write` that returned false, when there is room again. */
+  onDrain: (() => void) | null;
+  /** False asks for a pause of the source. */
+  write(chunk: Buffer): boolean;
+  end(): void;
+  finish(headers: Headers, done: (body: BodyRecord) => void): void;
+}
 
 /** What the tees of all flows share. */
 export interface TeeHost {
   readonly reclaimer: BufferReclaimer;
   /** Null where nothing is recorded. */
-  bodyCapture(): BodyCapture | null;
+  bodyCapture(): BodyTaker | null;
   /** Runs a plugin's observer; its failure changes nothing. */
   guard(plugin: string, observe: () => void): void;
 }
@@ -27,7 +37,7 @@ export interface TeeSource {
 
 export class Tee {
   /** Made with the first chunk; null where there was none, or nothing is recorded. */
-  capture: BodyCapture | null = null;
+  capture: BodyTaker | null = null;
   trailers: Headers | null = null;
   readonly #host: TeeHost;
   readonly #source: TeeSource;

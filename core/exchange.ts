@@ -6,8 +6,8 @@
  * Flow control is the same everywhere: a write that returns false asks for a pause until the
  * matching drain is called. All methods are synchronous; no side may call back after `reset`.
  */
-import type { Headers } from '../headers.ts';
-import type { MentuError } from '../errors.ts';
+import type { Headers } from './headers.ts';
+import type { MentuError } from './errors.ts';
 import type { Duplex } from 'node:stream';
 
 export interface RequestHead {
