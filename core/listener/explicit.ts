@@ -38,8 +38,10 @@ export class ExplicitListener {
     server.on('connection', this.#onConnection);
   }
 
+  /** From here on connections are refused, until the server's owner closes it. */
   close(): void {
     this.#server.off('connection', this.#onConnection);
+    this.#server.on('connection', refuse);
     for (const socket of this.#greeting) socket.destroy();
   }
 
@@ -75,6 +77,10 @@ export class ExplicitListener {
     socket.on('readable', onReadable);
     socket.once('close', settle);
   };
+}
+
+function refuse(socket: Socket): void {
+  socket.destroy();
 }
 
 type Step = SocksStep | { readonly kind: 'forward'; readonly rest: Buffer };

@@ -26,7 +26,9 @@ export class TransparentListener {
     server.on('connection', this.#onConnection);
   }
 
+  /** From here on connections are refused, until the server's owner closes it. */
   close(): void {
     this.#server.off('connection', this.#onConnection);
+    this.#server.on('connection', (socket) => socket.destroy());
   }
 }

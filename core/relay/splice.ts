@@ -3,6 +3,9 @@ import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import type { Outcome } from '../record.ts';
 
+/** Milliseconds in which the last bytes to one side must leave when the other is gone. */
+const FLUSH_MS = 5_000;
+
 export interface SpliceCounts {
   up: number;
   down: number;
@@ -34,19 +37,34 @@ export function splice(client: Duplex, upstream: Duplex, host: string, counts: S
       failedSide ??= side;
       failure ??= error;
     });
-    from.on('close', () => {
-      // A side that went without saying goodbye takes the other with it.
-      if (!from.readableEnded) {
+    const closed = (): void => {
+      // A side that went without saying goodbye takes the other with it; one that said it has nobody to hear more.
+      if (from.readableEnded) {
+        leave(to);
+      } else {
         failedSide ??= side;
         to.destroy();
       }
       if (--open === 0) done(endOf(failedSide, failure, host));
-    });
+    };
+    // Who was gone before will not say so again.
+    if (from.closed) process.nextTick(closed);
+    else from.on('close', closed);
   };
   one(client, upstream, 'client', (bytes) => (counts.up += bytes));
   one(upstream, client, 'upstream', (bytes) => (counts.down += bytes));
   client.resume();
   upstream.resume();
+}
+
+/** Closes a connection once what was written to it is on its way, or will not be. */
+function leave(socket: Duplex): void {
+  if (socket.destroyed) return;
+  const close = (): void => void socket.destroy();
+  if (socket.writableFinished) return close();
+  const late = setTimeout(close, FLUSH_MS);
+  socket.once('finish', close);
+  socket.once('close', () => clearTimeout(late));
 }
 
 function endOf(side: 'client' | 'upstream' | null, error: Error | null, host: string): SpliceEnd {
