@@ -5,7 +5,7 @@
 import { fstatSync } from 'node:fs';
 import { MentuError } from '../../../core/index.ts';
 import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
-import { PlaneHelper } from '../plane/helper.ts';
+import { PlaneProcess } from '../plane/plane-process.ts';
 import { findTool, findTools } from '../tools.ts';
 import { trustFiles } from '../trust/stores.ts';
 import { environmentOf, identityOf } from './environment.ts';
@@ -44,7 +44,7 @@ export class NamespaceEngine implements GuestEngine {
     if (!spec.terminal) refuseFolders(stdio);
     const without = this.#without;
     const terminal = spec.terminal ? await Terminal.open(spec.terminal.columns, spec.terminal.rows) : null;
-    const helper = new PlaneHelper<GuestPlan>({
+    const helper = new PlaneProcess<GuestPlan>({
       entry: LAUNCHER,
       options: {
         tools: found.tools,

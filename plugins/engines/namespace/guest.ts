@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { MentuError } from '../../../core/index.ts';
 import type { Guest, GuestExit, PlaneDrops, PlaneListeners } from '../engine.ts';
-import type { PlaneHelper } from '../plane/helper.ts';
+import type { PlaneProcess } from '../plane/plane-process.ts';
 import type { HelperExit } from '../plane/message.ts';
 import type { GuestPlan } from './plan.ts';
 import type { Terminal } from './terminal.ts';
@@ -14,13 +14,13 @@ export class NamespaceGuest implements Guest {
   readonly boot: Record<string, number>;
   readonly exited: Promise<GuestExit>;
   readonly terminal: Terminal | null;
-  readonly #helper: PlaneHelper<GuestPlan>;
+  readonly #helper: PlaneProcess<GuestPlan>;
   readonly #prepared: number;
   #closed: Promise<void> | null = null;
   #over = false;
 
   /** `prepared`: when the preparation began, by performance.now(). */
-  constructor(helper: PlaneHelper<GuestPlan>, listeners: PlaneListeners | null, terminal: Terminal | null, boot: Record<string, number>, prepared: number) {
+  constructor(helper: PlaneProcess<GuestPlan>, listeners: PlaneListeners | null, terminal: Terminal | null, boot: Record<string, number>, prepared: number) {
     this.#helper = helper;
     this.listeners = listeners;
     this.terminal = terminal;

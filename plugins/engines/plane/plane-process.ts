@@ -33,7 +33,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-export class PlaneHelper<Start> {
+export class PlaneProcess<Start> {
   /** Null where the guest has no network. Rejects where the helper ends before it has sent them. */
   readonly listeners: Promise<PlaneListeners | null>;
   /** Resolves once, when the guest or the helper has ended. */
