@@ -6,6 +6,8 @@ import { ja4 } from './ja4.ts';
 const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
 const MAX_HELLO_BYTES = 64 * 1024;
+/** Some clients spread their hello over a few records; hundreds are made to keep a reader busy. */
+const MAX_RECORDS = 256;
 
 const EXTENSION = { serverName: 0, groups: 10, signatureAlgorithms: 13, alpn: 16, versions: 43, encryptedClientHello: 0xfe0d } as const;
 
@@ -115,25 +117,33 @@ export function readClientHello(bytes: Buffer): HelloReading {
 function handshakeBytes(bytes: Buffer): Buffer | 'need-more' | 'invalid' {
   const parts: Buffer[] = [];
   let have = 0;
-  let at = 0;
-  while (true) {
-    if (bytes.length < at + 5) return bytes.length > 0 && bytes[0] !== HANDSHAKE_RECORD ? 'invalid' : 'need-more';
-    const length = bytes.readUInt16BE(at + 3);
-    if (bytes[at] !== HANDSHAKE_RECORD || bytes[at + 1] !== 3 || length === 0) return 'invalid';
-    const part = bytes.subarray(at + 5, at + 5 + length);
+  let wanted = 0;
+  for (let at = 0; parts.length < MAX_RECORDS; ) {
+    if (!isHandshakeRecord(bytes, at)) return 'invalid';
+    if (bytes.length < at + 5) return 'need-more';
+    const end = at + 5 + bytes.readUInt16BE(at + 3);
+    const part = bytes.subarray(at + 5, end);
     parts.push(part);
     have += part.length;
-    at += 5 + length;
-    const first = parts[0]!;
-    if (first[0] !== CLIENT_HELLO) return 'invalid';
-    if (have >= 4) {
-      const whole = parts.length === 1 ? first : Buffer.concat(parts);
-      const wanted = 4 + whole.readUIntBE(1, 3);
+    if (wanted === 0 && have > 0) {
+      const head = Buffer.concat(parts);
+      if (head[0] !== CLIENT_HELLO) return 'invalid';
+      if (have >= 4) wanted = 4 + head.readUIntBE(1, 3);
       if (wanted > MAX_HELLO_BYTES) return 'invalid';
-      if (have >= wanted) return whole.subarray(0, wanted);
     }
-    if (part.length < length) return 'need-more';
+    if (wanted > 0 && have >= wanted) return (parts.length === 1 ? part : Buffer.concat(parts)).subarray(0, wanted);
+    if (bytes.length < end) return 'need-more';
+    at = end;
   }
+  return 'invalid';
+}
+
+/** Whether the bytes, as far as they have come, are the head of a record of the handshake that is not empty. */
+function isHandshakeRecord(bytes: Buffer, at: number): boolean {
+  const left = bytes.length - at;
+  if (left > 0 && bytes[at] !== HANDSHAKE_RECORD) return false;
+  if (left > 1 && bytes[at + 1] !== 3) return false;
+  return left < 5 || bytes.readUInt16BE(at + 3) > 0;
 }
 
 function serverName(data: Cursor): string | null {

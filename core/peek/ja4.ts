@@ -13,7 +13,7 @@ export interface FingerprintInput {
   readonly signatureAlgorithms: readonly number[];
 }
 
-const VERSION_CODES: Readonly<Record<number, string>> = { 0x0304: '13', 0x0303: '12', 0x0302: '11', 0x0301: '10', 0x0300: 's3' };
+const VERSION_CODES: Readonly<Record<number, string>> = { 0x0304: '13', 0x0303: '12', 0x0302: '11', 0x0301: '10', 0x0300: 's3', 0x0002: 's2' };
 const SERVER_NAME = 0x0000;
 const ALPN = 0x0010;
 const EMPTY = '000000000000';
