@@ -11,6 +11,7 @@ import type { Destination } from './flow.ts';
 import { CaptureHooks } from './hooks.ts';
 import { ExplicitListener } from './listener/explicit.ts';
 import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
+import { socketAddress } from './names/host.ts';
 import type { JobView } from './plugin.ts';
 import { BodyReader } from './recorder/body-text.ts';
 import { BodyStore } from './recorder/bodies.ts';
@@ -93,7 +94,7 @@ export class Capture {
 
   /** Captures what comes through an explicit proxy: HTTP and SOCKS5 on one port. */
   captureExplicit(server: Server): void {
-    this.#listeners.push(new ExplicitListener(server, { accept: this.#accept, forward: this.#forward }));
+    this.#listeners.push(new ExplicitListener(server, { accept: this.#accept, forward: this.#forward, refused: this.#refused }));
   }
 
   /** A connection to one destination. */
@@ -109,6 +110,13 @@ export class Capture {
     if (this.#closed) return void socket.destroy();
     const session = new ForwardSession(this.#services!, socket, this.#nextId(), () => this.#sessions.delete(session));
     this.#sessions.add(session);
+  };
+
+  /** A connection that asks for a tunnel to nowhere. */
+  readonly #refused = (socket: Socket, error: MentuError): void => {
+    const client = { address: socketAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+    const connection = new CapturedConnection(this.#nextId(), client, { name: null, address: null, port: 0 });
+    this.#services!.recorder.completeConnection(connection, { kind: 'http', outcome: 'failed', error, bytes: { up: 0, down: 0 } });
   };
 
   /** A name look-up is judged as a connection to that name would be. */

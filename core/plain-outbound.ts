@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Destination } from './flow.ts';
 import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
+import { watchDeparture } from './peek/departure.ts';
 import { splice } from './relay/splice.ts';
 import type { Dialler } from './upstream/dialler.ts';
 
@@ -23,14 +24,19 @@ export class PlainOutbound {
   }
 
   async #relay(socket: Socket, { name, address, port }: Destination): Promise<void> {
+    const host = name ?? address ?? '';
+    const gone = new AbortController();
     this.#sockets.add(socket);
     socket.on('error', () => {});
     socket.once('close', () => this.#sockets.delete(socket));
+    const release = watchDeparture(socket, () => gone.abort());
     try {
-      const { socket: upstream } = await this.#dialler.dial({ host: name ?? address ?? '', port, signal: this.#abort.signal, allowHalfOpen: true });
+      const { socket: upstream } = await this.#dialler.dial({ host, port, signal: AbortSignal.any([this.#abort.signal, gone.signal]), allowHalfOpen: true });
+      release();
       this.#sockets.add(upstream);
-      splice(socket, upstream, name ?? address ?? '', { up: 0, down: 0 }, () => this.#sockets.delete(upstream));
+      splice(socket, upstream, host, { up: 0, down: 0 }, () => this.#sockets.delete(upstream));
     } catch {
+      release();
       // The guest sees what it would see of a server that is not there.
       socket.resetAndDestroy();
     }

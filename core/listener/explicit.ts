@@ -6,6 +6,8 @@ import type { Server, Socket } from 'node:net';
 import { STATUS_CODES } from 'node:http';
 import { MentuError, statusOf } from '../errors.ts';
 import { Headers } from '../headers.ts';
+import { Backlog } from '../http1/backlog.ts';
+import { endAndLinger } from '../http1/closing.ts';
 import { MAX_HEAD_BYTES, parseRequestHead, writeHead } from '../http1/head.ts';
 import { splitAuthority } from '../names/authority.ts';
 import { destinationOf } from '../names/destination.ts';
@@ -22,12 +24,14 @@ export interface ExplicitEvents {
   readonly accept: Accept;
   /** A connection that carries absolute-form requests, from its first byte. */
   readonly forward: (socket: Socket) => void;
+  /** A CONNECT that cannot be understood; it is answered already. */
+  readonly refused: (socket: Socket, error: MentuError) => void;
 }
 
 export class ExplicitListener {
   readonly #server: Server;
   readonly #events: ExplicitEvents;
-  /** Clients that have not said yet what they want. */
+  /** Clients that have not said yet what they want, or were refused it. */
   readonly #greeting = new Set<Socket>();
 
   /** The server is its owner's to open and to close. */
@@ -49,17 +53,17 @@ export class ExplicitListener {
     this.#greeting.add(socket);
     const settle = (): void => {
       clearTimeout(timer);
-      this.#greeting.delete(socket);
       socket.off('readable', onReadable);
     };
     const act = (step: Step): void => {
       if (step.kind === 'more') return void (step.reply && socket.write(step.reply));
       settle();
       if (step.kind === 'refuse') {
-        socket.end(step.reply);
-        socket.resume();
-        return;
+        if (step.error) this.#events.refused(socket, step.error);
+        socket.write(step.reply);
+        return endAndLinger(socket);
       }
+      this.#greeting.delete(socket);
       if (step.rest.length > 0) socket.unshift(step.rest);
       if (step.kind === 'forward') return this.#events.forward(socket);
       socket.write(step.reply);
@@ -75,7 +79,10 @@ export class ExplicitListener {
     const timer = setTimeout(() => socket.destroy(), PATIENCE);
     socket.on('error', () => {});
     socket.on('readable', onReadable);
-    socket.once('close', settle);
+    socket.once('close', () => {
+      settle();
+      this.#greeting.delete(socket);
+    });
   };
 }
 
@@ -83,7 +90,7 @@ function refuse(socket: Socket): void {
   socket.destroy();
 }
 
-type Step = SocksStep | { readonly kind: 'forward'; readonly rest: Buffer };
+type Step = (SocksStep & { readonly error?: MentuError }) | { readonly kind: 'forward'; readonly rest: Buffer };
 
 interface Greeting {
   read(chunk: Buffer): Step;
@@ -91,13 +98,14 @@ interface Greeting {
 
 /** A CONNECT head, or anything else, which is for who forwards requests. */
 class HttpGreeting implements Greeting {
-  #bytes: Buffer = Buffer.alloc(0);
+  readonly #backlog = new Backlog();
 
   read(chunk: Buffer): Step {
-    const bytes = (this.#bytes = Buffer.concat([this.#bytes, chunk]));
+    this.#backlog.add(chunk);
+    const { bytes } = this.#backlog;
     const method = bytes.toString('latin1', 0, CONNECT.length);
     if (method !== CONNECT) return CONNECT.startsWith(method) ? { kind: 'more', reply: null } : { kind: 'forward', rest: bytes };
-    const end = bytes.indexOf('\r\n\r\n');
+    const end = this.#backlog.headEnd();
     if (end === -1) return bytes.length > MAX_HEAD_BYTES ? refusal('the head is longer than 128 KiB') : { kind: 'more', reply: null };
     try {
       const { target } = parseRequestHead(bytes.toString('latin1', 0, end));
@@ -115,5 +123,5 @@ function refusal(reason: string): Step {
   const status = statusOf(error.code);
   const body = JSON.stringify({ error: error.code, message: error.message }) + '\n';
   const headers = new Headers(['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), 'connection', 'close']);
-  return { kind: 'refuse', reply: Buffer.from(writeHead(`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, headers) + body) };
+  return { kind: 'refuse', error, reply: Buffer.from(writeHead(`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, headers) + body) };
 }

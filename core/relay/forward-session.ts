@@ -24,6 +24,7 @@ export class ForwardSession {
   readonly #onClose: () => void;
   readonly #origins = new Map<string, CapturedConnection>();
   readonly #server: Http1Server;
+  #closed = false;
 
   constructor(services: SessionServices, socket: Socket, id: string, onClose: () => void) {
     this.#services = services;
@@ -60,11 +61,15 @@ export class ForwardSession {
       return new FlowRelay(recorder, known, exchange, true).begin();
     }
     const connection = this.#open(head);
+    // The flow begins before the decision, so that it has its record whatever happens meanwhile.
+    const relay = new FlowRelay(recorder, connection, exchange, true);
     recorder.hooks.connect(connection, (verdict) => {
+      if (this.#closed) return void connection.link?.close();
       // There is nothing to pass through here: the request is already in the clear.
       if (verdict && verdict.action !== 'allow' && verdict.action !== 'passthrough') connection.verdict = verdict;
+      relay.flow.allowance = connection.allowance;
       this.#keep(origin, connection);
-      new FlowRelay(recorder, connection, exchange, true).begin();
+      relay.begin();
     });
   }
 
@@ -93,6 +98,8 @@ export class ForwardSession {
   }
 
   #end(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     for (const { link } of this.#origins.values()) link?.close();
     this.#origins.clear();
     this.#onClose();
