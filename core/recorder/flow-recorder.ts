@@ -37,6 +37,8 @@ export class FlowRecorder {
   #sequence = 0;
   /** Records on their way through the hooks. */
   #completing = 0;
+  /** Of these, how many are no longer waited for. */
+  #lost = 0;
   #idle: (() => void) | null = null;
   readonly #waiting: (() => void)[] = [];
   readonly #violations = new WeakMap<object, ViolationRecord>();
@@ -121,7 +123,7 @@ export class FlowRecorder {
   /** Ends what is under way and waits until the last record has been taken. */
   async close(): Promise<void> {
     for (const flow of this.#live) flow.abort();
-    if (this.#completing === 0) return;
+    if (this.#completing <= this.#lost) return;
     const taken = new Promise<void>((resolve) => (this.#idle = resolve));
     let left = 0;
     let check: NodeJS.Timeout | undefined;
@@ -133,7 +135,9 @@ export class FlowRecorder {
     });
     await Promise.race([taken, stuck]);
     clearInterval(check);
-    if (this.#completing > 0) this.#report('a plugin', 'onFlowComplete', new Error(`it has kept ${this.#completing} records for ${STUCK_MS / 1000} s, and they are not waited for`));
+    if (this.#completing <= this.#lost) return;
+    this.#lost = this.#completing;
+    this.#report('a plugin', 'onFlowComplete', new Error(`it has kept ${this.#lost} records for ${STUCK_MS / 1000} s, and they are not waited for`));
   }
 
   #hand(record: ConstructorParameters<typeof CompletedRecord>[0], annotations: Record<string, Record<string, unknown>>): void {
@@ -146,7 +150,7 @@ export class FlowRecorder {
 
   #settle(): void {
     while (this.#waiting.length > 0 && this.#completing < MAX_COMPLETING) this.#waiting.shift()!();
-    if (this.#completing === 0) this.#idle?.();
+    if (this.#completing <= this.#lost) this.#idle?.();
   }
 }
 
