@@ -174,7 +174,9 @@ export class UpstreamLink {
     const gone = (): void => {
       this.#connections.delete(standing);
       if (this.#closed) return;
-      if (this.#connections.size === 0 && this.#waiting.length === 0 && this.#dialling === 0) this.#onIdleClose();
+      // There is room for another, which may be what requests wait for.
+      if (this.#waiting.length > 0) this.#dialForWaiting();
+      else if (this.#connections.size === 0 && this.#dialling === 0) this.#onIdleClose();
     };
     const client = isHttp2 ? new Http2Client(connection, secured ? 'https' : 'http', host, gone) : new Http1Client(connection, host, gone);
     const standing: Standing = { facts, client };

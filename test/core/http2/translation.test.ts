@@ -38,7 +38,7 @@ describe('between the versions', () => {
       await using origin = await Origin.fickle('h2', (socket) => {
         socket.on('data', (chunk: Buffer) => {
           const path = /^GET (\S+)/.exec(chunk.toString())![1]!;
-          setTimeout(() => socket.write(`HTTP/1.1 200 OK\r\nConnection: ${connection}\r\nContent-Length: ${path.length}\r\n\r\n${path}`), 5);
+          setTimeout(() => socket.write(`HTTP/1.1 200 OK\r\nConnection: ${connection}\r\nContent-Length: ${path.length}\r\n\r\n${path}`), 100);
         });
       });
       await using stage = await Stage.open({ 'api.test': origin });
