@@ -1,5 +1,5 @@
 /** The thread that writes: SQLite's calls block, and here they block no request. Started by the queue. */
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync, stat } from 'node:fs';
 import { setPriority } from 'node:os';
 import { basename } from 'node:path';
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
@@ -24,7 +24,8 @@ class Writer {
   constructor(file: string, port: MessagePort) {
     this.#file = file;
     this.#port = port;
-    yieldToTraffic();
+    // Threads inherit the nice value of who starts them, and the first call of the kind starts those that write files for everyone.
+    stat('/', yieldToTraffic);
     port.on('message', (order: Order) => (this.#last = this.#last.then(() => this.#obey(order))));
   }
 
