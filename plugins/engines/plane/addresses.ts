@@ -43,6 +43,8 @@ export function guestLines(v6: boolean): string[] {
   return [
     'link set lo up',
     `address add ${GUEST.v4}/32 dev ${link}`,
+    // A link-local address would become valid seconds after the start, and browsers break off requests when addresses change.
+    ...(v6 ? [`link set ${link} addrgenmode none`] : []),
     `link set ${link} up`,
     `neighbour add ${PLANE.v4} lladdr ${PLANE.mac} dev ${link} nud permanent`,
     `route add ${PLANE.v4}/32 dev ${link}`,

@@ -174,3 +174,9 @@ test('a folder as a descriptor is refused', async () => {
     closeSync(fd);
   }
 });
+
+test('the addresses of a guest are all valid when its command starts', async () => {
+  const { stdout } = await shell('ip -6 addr show; sleep 2.5; ip -6 addr show');
+  assert.match(stdout, /fd6d:656e:7475::2/);
+  assert.doesNotMatch(stdout, /tentative|fe80:/);
+});
