@@ -101,7 +101,7 @@ test('a dependency is imported by the file that wraps it, and by no other', () =
     '@cfworker/json-schema': ['cli/settings/validation.ts'],
     'dns-packet': ['core/dns/message.ts'],
     // The probe runs by itself in a guest, out of reach of the wrapper.
-    koffi: ['plugins/engines/libc.ts', 'plugins/engines/namespace/probe.ts'],
+    koffi: ['plugins/engines/libc.ts', 'plugins/engines/probe/probe.ts'],
     re2js: ['plugins/redact/token-shapes.ts'],
     tapable: ['core/hooks.ts'],
     // One reads, one writes.

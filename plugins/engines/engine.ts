@@ -1,4 +1,4 @@
-import type { Server } from 'node:net';
+import type { Server, Socket as TcpSocket } from 'node:net';
 import type { Socket } from 'node:dgram';
 import type { MentuError } from '../../core/index.ts';
 
@@ -15,6 +15,21 @@ export interface Mount {
  */
 export type GuestNetwork = 'plane' | 'none';
 
+/** What a guest may use at most. null: as much as the engine gives by itself. */
+export interface GuestLimits {
+  /** Processors; a fraction is a share of one where the engine can divide them. */
+  readonly cpus: number | null;
+  readonly memoryMiB: number | null;
+}
+
+export const NO_LIMITS: GuestLimits = { cpus: null, memoryMiB: null };
+
+/** A TCP port on the host's loopback addresses, and the port of the guest that answers there. */
+export interface PortForward {
+  readonly host: number;
+  readonly guest: number;
+}
+
 export interface GuestSpec {
   readonly jobId: string;
   readonly command: string;
@@ -28,6 +43,11 @@ export interface GuestSpec {
   /** Absolute host paths that must not be visible at all (the job's directory, MENTU_HOME). Those within a mount have to exist: what is not there cannot be covered. */
   readonly hiddenPaths: readonly string[];
   readonly network: GuestNetwork;
+  readonly limits: GuestLimits;
+  /** Needs the plane. */
+  readonly ports: readonly PortForward[];
+  /** A folder of the host that is the guest's root in place of the host's /usr. Its own files never change. null: the host's /usr. */
+  readonly rootfs: string | null;
   /** PEM of the CA certificate that the guest is to trust; null where nothing is decrypted. */
   readonly caCertificate: string | null;
   /** Descriptors of this process that become the guest's 0, 1 and 2 where it gets no terminal; by default this process's own. */
@@ -72,6 +92,15 @@ export interface Guest {
   /** The guest's terminal: bytes to and from it; null without one. */
   readonly terminal: GuestTerminal | null;
   drops(): Promise<PlaneDrops>;
+  /**
+   * A connection to a TCP port of the guest, from the plane's address. Both sides may go on when the other has ended.
+   * Rejects with the connection's error (`ECONNREFUSED`), and where the guest has no plane.
+   */
+  connect(port: number): Promise<TcpSocket>;
+  /** How the engine runs the guest, for the summary: `accelerator`, `kernel`. */
+  readonly facts: Readonly<Record<string, string>>;
+  /** What of the limits does not hold on this machine, a sentence each. */
+  readonly unenforced: readonly string[];
   /** Ends what is left of the guest and leaves no process, namespace, socket or file behind. May be called more than once. */
   close(): Promise<void>;
 }

@@ -7,11 +7,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { LibC } from '../libc.ts';
 import { GUEST_STDIO } from '../plane/message.ts';
 import type { HelperExit } from '../plane/message.ts';
-import { HOSTNAME } from './etc.ts';
-import { bytes } from './paths.ts';
-import type { BytePath, GuestPlan } from './plan.ts';
+import { HOSTNAME } from '../root/etc.ts';
+import { bytes } from '../root/paths.ts';
+import type { BytePath } from '../root/plan.ts';
+import type { Stage } from '../root/stage.ts';
+import type { GuestPlan } from './plan.ts';
 import { filterArchitecture, seccompProgram } from './seccomp.ts';
-import type { Stage } from './stage.ts';
 
 /** Descriptors as bubblewrap gets them. It closes each before the command runs. */
 const FD = { options: 3, filter: 4, block: 5, status: 6 } as const;

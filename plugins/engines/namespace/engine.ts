@@ -6,13 +6,13 @@ import { fstatSync } from 'node:fs';
 import { MentuError } from '../../../core/index.ts';
 import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
 import { PlaneProcess } from '../plane/plane-process.ts';
+import { environmentOf, identityOf } from '../root/environment.ts';
+import { planMounts } from '../root/mounts.ts';
 import { findTool, findTools } from '../tools.ts';
 import { trustFiles } from '../trust/stores.ts';
-import { environmentOf, identityOf } from './environment.ts';
 import { INSTALL_LINE, examine } from './examination.ts';
 import type { Guard } from './guards.ts';
 import { NamespaceGuest } from './guest.ts';
-import { planMounts } from './mounts.ts';
 import type { GuestPlan } from './plan.ts';
 import { Terminal } from './terminal.ts';
 

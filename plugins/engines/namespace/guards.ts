@@ -2,6 +2,8 @@
  * The guards of the namespace engine by name. A test may take one away through the engine's constructor, to prove
  * that the probe that fails in a guest succeeds where just that guard is missing. Nothing else passes the argument.
  */
+import { ROOT_GUARDS } from '../root/plan.ts';
+
 export const GUARDS = [
   /** The guest's own network namespace. */
   'network',
@@ -13,18 +15,7 @@ export const GUARDS = [
   'processes',
   /** The guest's own IPC namespace. */
   'ipc',
-  /** A minimal root: without it, the host's root is bound. */
-  'root',
-  /** A scrubbed /etc. */
-  'etc',
-  /** Read-only mounts. */
-  'read-only',
-  /** Unix sockets and FIFOs inside shares cannot be reached. */
-  'sockets',
-  /** Shares as overlays: without it, as where the kernel has none, the sockets in a share are covered one by one. */
-  'overlays',
-  /** Masked names and hidden paths. */
-  'masks',
+  ...ROOT_GUARDS,
   /** Covered files under /proc. */
   'proc',
   /** Rules of the system call filter, by group. */

@@ -1,4 +1,5 @@
 /** A guest of the namespace engine, as the host holds it. */
+import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { MentuError } from '../../../core/index.ts';
 import type { Guest, GuestExit, PlaneDrops, PlaneListeners } from '../engine.ts';
@@ -14,6 +15,8 @@ export class NamespaceGuest implements Guest {
   readonly boot: Record<string, number>;
   readonly exited: Promise<GuestExit>;
   readonly terminal: Terminal | null;
+  readonly facts = {};
+  readonly unenforced: readonly string[] = [];
   readonly #helper: PlaneProcess<GuestPlan>;
   readonly #prepared: number;
   #closed: Promise<void> | null = null;
@@ -40,6 +43,10 @@ export class NamespaceGuest implements Guest {
   signal(name: NodeJS.Signals): void {
     if (this.#over || this.terminal?.signal(name)) return;
     this.#helper.request('signal', { signal: name }).catch(() => undefined); // a guest that is gone needs no signal
+  }
+
+  connect(port: number): Promise<Socket> {
+    return this.#helper.request('connect', { port });
   }
 
   drops(): Promise<PlaneDrops> {

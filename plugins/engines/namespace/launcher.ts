@@ -13,8 +13,8 @@ import type { GuestPlan } from './plan.ts';
 type Parts = Awaited<ReturnType<typeof loadParts>>;
 
 async function loadParts() {
-  const [{ Stage }, { layRoot }, { Bubblewrap }] = await Promise.all([import('./stage.ts'), import('./root.ts'), import('./bubblewrap.ts')]);
-  return { Stage, layRoot, Bubblewrap };
+  const [{ Stage }, { guestRoot }, { Bubblewrap }] = await Promise.all([import('../root/stage.ts'), import('./root.ts'), import('./bubblewrap.ts')]);
+  return { Stage, guestRoot, Bubblewrap };
 }
 
 class Launcher implements HelperService<GuestPlan> {
@@ -52,10 +52,10 @@ class Launcher implements HelperService<GuestPlan> {
 
   async start(plan: GuestPlan): Promise<Record<string, number>> {
     const libc = await this.#libc;
-    const { Stage, layRoot, Bubblewrap } = await this.#parts;
+    const { Stage, guestRoot, Bubblewrap } = await this.#parts;
     const started = performance.now();
     const stage = new Stage(libc, !plan.without.includes('overlays'));
-    const root = await layRoot(stage, plan);
+    const root = await guestRoot(stage, plan);
     this.#boot['root'] = performance.now() - started;
     const network = await this.#network;
     const launch = (): Bubblewrap => new Bubblewrap(libc, stage, plan, root);

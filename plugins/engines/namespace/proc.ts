@@ -3,8 +3,8 @@
  * a guest of root's, without a single capability, could write the host's core pattern.
  */
 import { readdirSync, statSync } from 'node:fs';
-import type { BytePath } from './plan.ts';
-import type { Stage } from './stage.ts';
+import type { BytePath } from '../root/plan.ts';
+import type { Stage } from '../root/stage.ts';
 
 /** Files that speak of the host or of the kernel's memory, and not of the guest. */
 const EMPTIED: ReadonlySet<string> = new Set([

@@ -9,10 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Finding, Guest } from '../engine.ts';
 import { callNumber } from './calls.ts';
+import { NamespaceEngine } from './engine.ts';
 import type { Guard } from './guards.ts';
-import type { Attempt, Outcome } from './probe.ts';
-import type { Probed } from './probing.ts';
-import { probeGuest } from './probing.ts';
+import type { Attempt, Outcome } from '../probe/probe.ts';
+import type { Probed } from '../probe/probing.ts';
+import { probeGuest } from '../probe/probing.ts';
 import { filterArchitecture } from './seccomp.ts';
 
 const WORDS = 'reached';
@@ -82,7 +83,7 @@ function trialsOf(port: number, secret: string): Trial[] {
 }
 
 function probe(trials: readonly Trial[], without: readonly Guard[]): Promise<Probed> {
-  return probeGuest({ attempts: trials.map(({ attempt }) => attempt), without, prepared: answerDatagrams });
+  return probeGuest({ engine: new NamespaceEngine({ without }), attempts: trials.map(({ attempt }) => attempt), prepared: answerDatagrams });
 }
 
 /** In the control for UDP, every datagram is led to the DNS sockets. */

@@ -1,4 +1,5 @@
 /** What host and helper say to each other over Node's IPC channel. JSON only; listeners travel as handles. */
+import type { Socket } from 'node:net';
 import type { PlaneDrops } from '../engine.ts';
 import type { Tools } from '../tools.ts';
 
@@ -19,7 +20,9 @@ export type HelperRequest<Start> =
   | { readonly id: number; readonly request: 'start'; readonly start: Start }
   | { readonly id: number; readonly request: 'run' }
   | { readonly id: number; readonly request: 'signal'; readonly signal: NodeJS.Signals }
-  | { readonly id: number; readonly request: 'drops' };
+  | { readonly id: number; readonly request: 'drops' }
+  /** Answered by `connection`, or by `failure`. */
+  | { readonly id: number; readonly request: 'connect'; readonly port: number };
 
 export interface HelperReplies {
   /** Milliseconds of each part. */
@@ -27,6 +30,7 @@ export interface HelperReplies {
   run: Record<string, number>;
   signal: null;
   drops: PlaneDrops;
+  connect: Socket;
 }
 
 /** How the guest ended, as far as the helper can see: `code` is null where the engine failed, for `reason`. */
@@ -37,7 +41,9 @@ export interface HelperExit {
 
 export type HelperMessage =
   | { readonly message: 'reply'; readonly id: number; readonly value: unknown }
-  | { readonly message: 'failure'; readonly id: number; readonly reason: string }
+  | { readonly message: 'failure'; readonly id: number; readonly reason: string; readonly code?: string | undefined }
+  /** Comes with a handle: a socket that is connected. */
+  | { readonly message: 'connection'; readonly id: number }
   /** Comes with a handle. `last` is true with the last of them. */
   | { readonly message: 'listener'; readonly kind: 'tcp' | 'dns'; readonly last: boolean }
   | { readonly message: 'exited'; readonly exit: HelperExit };

@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:dgram';
-import type { Server } from 'node:net';
+import type { Server, Socket as TcpSocket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MentuError } from '../../../core/index.ts';
@@ -27,6 +27,8 @@ export interface HelperSpawn {
   /** Descriptors of this process that the guest gets as 0, 1 and 2; the helper has them as GUEST_STDIO. */
   readonly stdio: readonly [number, number, number];
 }
+
+type Handle = Server | Socket | TcpSocket;
 
 interface Waiting {
   resolve(value: unknown): void;
@@ -70,7 +72,7 @@ export class PlaneProcess<Start> {
     this.#child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       words = (words + chunk).slice(-WORDS_LIMIT);
     });
-    this.#child.on('message', (message, handle) => this.#receive(message as HelperMessage, handle as Server | Socket | undefined));
+    this.#child.on('message', (message, handle) => this.#receive(message as HelperMessage, handle as Handle | undefined));
     this.#child.on('error', (error) => this.#lost(error.message, ended.resolve));
     this.#child.on('exit', (code, signal) => this.#lost(words.trim() || `it ended with ${signal ?? `code ${code}`}`, ended.resolve));
   }
@@ -97,12 +99,20 @@ export class PlaneProcess<Start> {
     clearTimeout(timer);
   }
 
-  #receive(message: HelperMessage, handle: Server | Socket | undefined): void {
+  #receive(message: HelperMessage, handle: Handle | undefined): void {
     switch (message.message) {
       case 'reply':
         return this.#waiting.get(message.id)?.resolve(message.value);
       case 'failure':
-        return this.#waiting.get(message.id)?.reject(new MentuError('engine_failed', { reason: message.reason }));
+        return this.#waiting.get(message.id)?.reject(message.code ? Object.assign(new Error(message.reason), { code: message.code }) : new MentuError('engine_failed', { reason: message.reason }));
+      case 'connection': {
+        const waiting = this.#waiting.get(message.id);
+        const socket = handle as TcpSocket;
+        socket.allowHalfOpen = true;
+        if (waiting) waiting.resolve(socket);
+        else socket.destroy();
+        return;
+      }
       case 'exited':
         return this.#settleExit(message.exit);
       case 'listener': {

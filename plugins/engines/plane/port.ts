@@ -1,5 +1,7 @@
 /** The helper's end of the IPC channel: answers requests, sends listeners, and ends the helper with the channel. */
+import { createConnection } from 'node:net';
 import type { PlaneDrops } from '../engine.ts';
+import { GUEST } from './addresses.ts';
 import type { HelperExit, HelperMessage, HelperOptions, HelperReplies, HelperRequest } from './message.ts';
 import type { PlaneSockets } from './network.ts';
 
@@ -19,6 +21,7 @@ export class HelperPort<Start> {
   /** Serves until the host disconnects, also by dying; then closes the service and exits. */
   serve(service: HelperService<Start>): void {
     process.on('message', (request: HelperRequest<Start>) => {
+      if (request.request === 'connect') return this.#connect(request.id, request.port);
       this.#answer(service, request).then(
         (value) => this.#send({ message: 'reply', id: request.id, value }),
         (error: unknown) => this.#send({ message: 'failure', id: request.id, reason: reasonOf(error) }),
@@ -36,7 +39,18 @@ export class HelperPort<Start> {
     if (!process.connected) end();
   }
 
-  async #answer(service: HelperService<Start>, request: HelperRequest<Start>): Promise<unknown> {
+  /** The helper's main thread lives in the plane, and so does what it opens. */
+  #connect(id: number, port: number): void {
+    const socket = createConnection({ host: GUEST.v4, port, allowHalfOpen: true }).pause(); // what it says first is the host's to read
+    const fail = (error: Error): void => this.#send({ message: 'failure', id, reason: error.message, code: (error as NodeJS.ErrnoException).code });
+    socket.once('error', fail);
+    socket.once('connect', () => {
+      socket.off('error', fail).on('error', () => undefined);
+      process.send?.({ message: 'connection', id } satisfies HelperMessage, socket, {}, () => socket.destroy());
+    });
+  }
+
+  async #answer(service: HelperService<Start>, request: Exclude<HelperRequest<Start>, { request: 'connect' }>): Promise<unknown> {
     switch (request.request) {
       case 'start':
         return service.start(request.start);

@@ -5,7 +5,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { probeGuest } from '../../../../plugins/engines/namespace/probing.ts';
+import { NamespaceEngine } from '../../../../plugins/engines/namespace/engine.ts';
+import { probeGuest } from '../../../../plugins/engines/probe/probing.ts';
 import { ANSWER, ORIGIN, Origin } from './origin.ts';
 import { consume } from './job.ts';
 
@@ -26,9 +27,9 @@ test('without overlays, a Unix socket in a read-only share is still out of reach
     await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
     const spec = { mounts: [{ source: folder, destination: '/share', readOnly: true }] };
     const attempts = [{ try: 'unix', path: '/share/socket' }] as const;
-    const guarded = await probeGuest({ attempts, spec, without: ['overlays'], prepared: consume });
+    const guarded = await probeGuest({ engine: new NamespaceEngine({ without: ['overlays'] }), attempts, spec, prepared: consume });
     assert.deepEqual(guarded.outcomes, [{ reached: false, detail: 'EACCES' }]);
-    const control = await probeGuest({ attempts, spec, without: ['overlays', 'sockets'], prepared: consume });
+    const control = await probeGuest({ engine: new NamespaceEngine({ without: ['overlays', 'sockets'] }), attempts, spec, prepared: consume });
     assert.deepEqual(control.outcomes, [{ reached: true, detail: 'words' }]);
   } finally {
     server.close();

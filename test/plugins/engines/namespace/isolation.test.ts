@@ -13,10 +13,11 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { callNumber } from '../../../../plugins/engines/namespace/calls.ts';
+import { NamespaceEngine } from '../../../../plugins/engines/namespace/engine.ts';
 import type { Guard } from '../../../../plugins/engines/namespace/guards.ts';
-import type { Attempt, Outcome } from '../../../../plugins/engines/namespace/probe.ts';
-import { probeGuest } from '../../../../plugins/engines/namespace/probing.ts';
-import type { Probed } from '../../../../plugins/engines/namespace/probing.ts';
+import type { Attempt, Outcome } from '../../../../plugins/engines/probe/probe.ts';
+import { probeGuest } from '../../../../plugins/engines/probe/probing.ts';
+import type { Probed } from '../../../../plugins/engines/probe/probing.ts';
 import { filterArchitecture } from '../../../../plugins/engines/namespace/seccomp.ts';
 import { consume } from './job.ts';
 
@@ -152,8 +153,8 @@ async function listTrials(): Promise<Trial[]> {
 
 function run(group: readonly Trial[], without: readonly Guard[]): Promise<Probed> {
   return probeGuest({
+    engine: new NamespaceEngine({ without }),
     attempts: group.map(({ attempt }) => attempt),
-    without,
     spec: {
       maskedNames: ['.mentu', 'mentu.yaml'],
       hiddenPaths: [host.path('ro', 'hidden'), host.path('rw', 'hidden')],
@@ -201,8 +202,8 @@ test('a socket that the host makes later in a read-only share is out of reach to
   const outcome = async (without: readonly Guard[], name: string): Promise<Outcome> => {
     mkdirSync(host.path(name));
     const { outcomes } = await probeGuest({
+      engine: new NamespaceEngine({ without }),
       attempts: [attempt, { try: 'read', path: '/ro/file' }],
-      without,
       spec: { mounts: [{ source: host.path(name), destination: '/ro', readOnly: true }] },
       prepared: (guest) => {
         consume(guest);

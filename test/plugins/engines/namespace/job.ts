@@ -3,6 +3,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Socket } from 'node:net';
+import { NO_LIMITS } from '../../../../plugins/engines/engine.ts';
 import type { Guest, GuestExit, GuestSpec, PlaneDrops } from '../../../../plugins/engines/engine.ts';
 import { NamespaceEngine } from '../../../../plugins/engines/namespace/engine.ts';
 import type { Guard } from '../../../../plugins/engines/namespace/guards.ts';
@@ -33,7 +34,7 @@ export const JOB_LIMIT_MS = 20_000;
 export function specOf(options: Partial<GuestSpec>): GuestSpec {
   return {
     jobId: 'test', command: 'true', args: [], env: {}, mounts: [], maskedNames: ['.mentu', 'mentu.yaml'], hiddenPaths: [],
-    network: 'plane', caCertificate: null, terminal: null, ...options,
+    network: 'plane', limits: NO_LIMITS, ports: [], rootfs: null, caCertificate: null, terminal: null, ...options,
   };
 }
 

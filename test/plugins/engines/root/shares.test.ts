@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { MentuError } from '../../../../core/index.ts';
-import { walkShare } from '../../../../plugins/engines/namespace/shares.ts';
+import { walkShare } from '../../../../plugins/engines/root/shares.ts';
 
 const NAMES = ['.mentu', 'mentu.yaml'];
 let folder = '';

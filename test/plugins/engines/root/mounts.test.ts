@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { MentuError } from '../../../../core/index.ts';
 import type { Mount } from '../../../../plugins/engines/engine.ts';
-import { planMounts } from '../../../../plugins/engines/namespace/mounts.ts';
-import type { PlannedMount } from '../../../../plugins/engines/namespace/plan.ts';
+import { planMounts } from '../../../../plugins/engines/root/mounts.ts';
+import type { PlannedMount } from '../../../../plugins/engines/root/plan.ts';
 
 let folder = '';
 before(() => {

@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MentuError } from '../../../core/index.ts';
-import type { Guest, GuestSpec, Mount, PlaneDrops } from '../engine.ts';
-import { NamespaceEngine } from './engine.ts';
-import type { Guard } from './guards.ts';
+import { NO_LIMITS } from '../engine.ts';
+import type { Guest, GuestEngine, GuestSpec, Mount, PlaneDrops } from '../engine.ts';
 import type { Attempt, Outcome } from './probe.ts';
 
 const RUN_LIMIT_MS = 30_000;
@@ -15,8 +14,9 @@ const FOLDER = '/mnt/probe';
 const EXTENSION = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 
 export interface Probing {
+  /** As it is, or made without a guard. */
+  readonly engine: GuestEngine;
   readonly attempts: readonly Attempt[];
-  readonly without?: readonly Guard[];
   readonly spec?: Partial<GuestSpec>;
   /** Called with the prepared guest, before it runs: for who serves its listeners. */
   readonly prepared?: (guest: Guest) => void;
@@ -28,12 +28,12 @@ export interface Probed {
   readonly drops: PlaneDrops;
 }
 
-export async function probeGuest({ attempts, without = [], spec = {}, prepared }: Probing): Promise<Probed> {
+export async function probeGuest({ engine, attempts, spec = {}, prepared }: Probing): Promise<Probed> {
   const folder = mkdtempSync(join(tmpdir(), 'mentu-probe-'));
   const [nothing, output] = [openSync('/dev/null', 'r'), openSync(join(folder, 'outcomes'), 'w+')];
   let guest: Guest | null = null;
   try {
-    guest = await new NamespaceEngine({ without }).prepare({
+    guest = await engine.prepare({
       jobId: 'probe',
       command: `${FOLDER}/node`,
       args: ['--no-warnings', `${FOLDER}/probe.${EXTENSION}`, JSON.stringify(attempts)],
@@ -41,6 +41,9 @@ export async function probeGuest({ attempts, without = [], spec = {}, prepared }
       maskedNames: [],
       hiddenPaths: [],
       network: 'plane',
+      limits: NO_LIMITS,
+      ports: [],
+      rootfs: null,
       caCertificate: null,
       terminal: null,
       stdio: [nothing, output, 2],

@@ -1,0 +1,60 @@
+/** How a guest's root is put together, as the host tells its helper. Plain JSON. */
+import type { TrustFile } from '../trust/stores.ts';
+
+/**
+ * A path below a mount, as a byte string (one character a byte): file names need not be UTF-8.
+ * `bytes` and `text` of paths.ts convert.
+ */
+export type BytePath = string;
+
+export interface Cover {
+  readonly path: BytePath;
+  readonly directory: boolean;
+}
+
+export interface PlannedMount {
+  /** The real path on the host. */
+  readonly source: string;
+  readonly destination: string;
+  readonly readOnly: boolean;
+  readonly directory: boolean;
+  /** What the guest may not see, relative to the mount. */
+  readonly masks: readonly Cover[];
+  /** Unix sockets and FIFOs that were found, relative to the mount. */
+  readonly sockets: readonly BytePath[];
+}
+
+export interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly name: string;
+  readonly home: string;
+}
+
+/** What a test may leave out of a root, to prove that a probe would succeed without it. */
+export const ROOT_GUARDS = [
+  /** A minimal root: without it, the host's root is bound. */
+  'root',
+  /** A scrubbed /etc. */
+  'etc',
+  /** Read-only mounts. */
+  'read-only',
+  /** Unix sockets and FIFOs inside shares cannot be reached. */
+  'sockets',
+  /** Shares as overlays: without it, as where the kernel has none, the sockets in a share are covered one by one. */
+  'overlays',
+  /** Masked names and hidden paths. */
+  'masks',
+] as const;
+
+export type RootGuard = (typeof ROOT_GUARDS)[number];
+
+export interface RootPlan {
+  readonly identity: Identity;
+  readonly mounts: readonly PlannedMount[];
+  /** The trust stores that replace the host's; none where nothing is decrypted. */
+  readonly trust: readonly TrustFile[];
+  readonly network: boolean;
+  /** Guards left out; empty but in tests. Names that are not a root's are another's. */
+  readonly without: readonly string[];
+}
