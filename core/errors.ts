@@ -179,8 +179,12 @@ export const ERRORS = {
     remedy: 'Name it on the command line after `--`, or under the key `command` of the profile.',
   },
   restart_policy_unsupported: {
-    message: 'restartPolicy {policy} is not supported: a command is run once.',
-    remedy: 'Leave `restartPolicy` out, or set it to "no".',
+    message: 'The restart policy {policy} is not supported.',
+    remedy: 'Write "no", "on-failure" or "on-failure:N" with N times at most.',
+  },
+  port_forward_invalid: {
+    message: 'The port "{entry}" {reason}.',
+    remedy: 'Write "8080:80" for port 8080 of the host and port 80 of the guest, or "3000" for the same on both sides.',
   },
   mount_source_missing: {
     message: 'The mount source {source} cannot be used: {reason}.',

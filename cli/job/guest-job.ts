@@ -5,7 +5,6 @@ import { CertificateAuthority, Dialler } from '../../core/capture.ts';
 import { MentuError } from '../../core/index.ts';
 import { PlainOutbound } from '../../core/plain-outbound.ts';
 import { mentuHome } from '../../plugins/cir-sink/location.ts';
-import { NO_LIMITS } from '../../plugins/engines/engine.ts';
 import type { Guest, GuestEngine, GuestExit, Mount } from '../../plugins/engines/engine.ts';
 import type { PluginModules } from '../plugins/modules.ts';
 import { commandOf, type JobSettings } from '../settings/job-settings.ts';
@@ -50,8 +49,8 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
       maskedNames: MASKED_NAMES,
       hiddenPaths: [folder.path, mentuHome()],
       network: plane ? 'plane' : 'none',
-      limits: NO_LIMITS,
-      ports: [],
+      limits: settings.limits,
+      ports: settings.ports,
       rootfs: null,
       caCertificate: authority?.certificate ?? null,
       terminal: terminal ? { columns: process.stdout.columns, rows: status?.rowsForCommand ?? process.stdout.rows } : null,

@@ -29,7 +29,7 @@ export interface ConfigReach {
   readonly presets: readonly Preset[];
   /** Every plugin that the config, its profile's preset or its preset lists. */
   readonly plugins: readonly PluginReference[];
-  /** CA files and mount sources, absolute. */
+  /** CA files, and what the guest gets of the host (mount sources, root, kernel), absolute. */
   readonly caFiles: readonly string[];
   readonly mountSources: readonly string[];
 }
@@ -64,7 +64,9 @@ export function reachOf(config: LoadedConfig, files: SourceFiles, onHost: boolea
     presets,
     plugins,
     caFiles: parts.flatMap(([part, at]) => (part.interceptor?.trustedCAs ?? []).map((file) => resolve(dirname(at.path), file))),
-    mountSources: parts.flatMap(([part, at]) => (part.mounts ?? []).map((mount) => resolve(dirname(at.path), mount.source))),
+    mountSources: parts.flatMap(([part, at]) =>
+      [...(part.mounts ?? []).map((mount) => mount.source), part.rootfs, part.kernel].filter((source) => source !== undefined).map((source) => resolve(dirname(at.path), source)),
+    ),
   };
 }
 
@@ -72,6 +74,10 @@ function jobClaims(value: Profile | ConfigFile, document: SourceDocument, onHost
   const claims: Claim[] = [];
   const isSet = (part: unknown) => part !== undefined && (typeof part !== 'object' || Object.keys(part as object).length > 0);
   if (isSet(value.mounts)) claims.push({ text: 'mounts parts of the host', place: document.placeOfKey(['mounts']) });
+  if (isSet(value.ports)) claims.push({ text: 'opens ports of the host', place: document.placeOfKey(['ports']) });
+  for (const key of ['rootfs', 'kernel'] as const) {
+    if (isSet(value[key])) claims.push({ text: `sets the guest's ${key}`, place: document.placeOfKey([key]) });
+  }
   for (const key of ['hosts', 'trustedCAs', 'passthrough', 'upstreamProxy'] as const) {
     if (isSet(value.interceptor?.[key])) claims.push({ text: `sets interceptor.${key}`, place: document.placeOfKey(['interceptor', key]) });
   }

@@ -6,6 +6,7 @@ import { HostPins, MentuError, parseHostPattern, type ErrorPlace } from '../../c
 import type { Mount } from '../../plugins/engines/engine.ts';
 import { BYTE_SIZE_FORM, parseByteSize } from './byte-size.ts';
 import type { ConfigFile } from './config-schema.ts';
+import { readGuestPart, type GuestPart } from './guest-part.ts';
 import type { Profile } from './profile-schema.ts';
 import type { Path, SourceDocument } from './source-document.ts';
 import { reasonOf, type SourceFiles } from './source-file.ts';
@@ -17,7 +18,7 @@ export interface TrustedCa {
   readonly pem: string;
 }
 
-export interface JobPart {
+export interface JobPart extends GuestPart {
   readonly command?: string | undefined;
   readonly args?: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string>>;
@@ -54,6 +55,7 @@ export function readJobPart(value: Profile | ConfigFile, document: SourceDocumen
     mounts: readMounts(value.mounts ?? [], document, folder),
     engine: value.engine,
     networkMode: value.networkMode,
+    ...readGuestPart(value, document),
     allowedDomains: sandbox.allowedDomains,
     deniedDomains: sandbox.deniedDomains,
     hosts,

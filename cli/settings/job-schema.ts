@@ -59,6 +59,18 @@ export const jobProperties = {
   },
   engine: { type: 'string', pattern: '^[a-z][a-z0-9-]*$', description: 'The guest engine, as `mentu-runtime doctor` lists them. Default: the one for this machine.' },
   networkMode: { type: 'string', enum: ['none', 'nat'], description: 'nat: outbound network (default); none: no network, and with the interceptor every attempt is recorded and denied.' },
+  cpus: { type: 'number', minimum: 0.01, description: 'The processors that the guest may use at most; a fraction is a share of one.' },
+  memoryMiB: { type: 'integer', minimum: 16, description: 'The memory that the guest may use at most, in MiB, with its files in /tmp and the like.' },
+  timeout: { type: ['number', 'string'], minimum: 0, description: 'The time after which the command is ended, with exit code 124: a number of seconds, or a time such as "90s", "5m" or "1h30m". 0: none.' },
+  restartPolicy: { type: 'string', description: 'Whether a command that failed is run again in a new guest: "no" (default), "on-failure", "on-failure:N" for N times at most.' },
+  ports: {
+    type: 'array',
+    maxItems: 100,
+    items: { type: ['integer', 'string'] },
+    description: 'TCP ports of 127.0.0.1 and ::1 on the host that lead to ports of the guest: "8080:80" is host:guest, "3000" the same on both sides.',
+  },
+  rootfs: { type: 'string', minLength: 1, description: "A folder, or a tar of an image, that is the guest's root in place of the host's /usr. Relative to this file." },
+  kernel: { type: 'string', minLength: 1, description: 'The kernel that an engine with a kernel of its own boots. Relative to this file.' },
   sandbox: sandboxSchema,
 } as const;
 

@@ -1,10 +1,12 @@
 /** The settings of one job, merged from what was read: flags beat the profile, it `mentu.yaml`, it the preset, it the defaults. */
 import { basename, dirname, resolve } from 'node:path';
 import { MentuError, parseHostPattern, type DomainList, type JobView } from '../../core/index.ts';
-import type { Mount } from '../../plugins/engines/engine.ts';
+import type { GuestLimits, Mount, PortForward } from '../../plugins/engines/engine.ts';
 import { withoutPassword, type JobPart, type TrustedCa } from './job-part.ts';
 import type { PluginReference } from './plugin-list.ts';
+import { forwardText } from './port-forwards.ts';
 import type { Preset, Sourced } from './preset.ts';
+import { NO_RESTART, type RestartPolicy } from './restart-policy.ts';
 import type { SettingSource, SettingSources } from './setting-sources.ts';
 
 export const DEFAULT_BODY_LIMIT = 1024 ** 2;
@@ -21,6 +23,15 @@ export interface JobSettings {
   /** Null: the engine for this machine. */
   readonly engine: string | null;
   readonly networkMode: 'none' | 'nat';
+  readonly limits: GuestLimits;
+  /** Milliseconds; null: the command may run for ever. */
+  readonly timeout: number | null;
+  readonly restartPolicy: RestartPolicy;
+  readonly ports: readonly PortForward[];
+  /** Absolute path of a folder or an archive; null: the host's /usr. */
+  readonly rootfs: string | null;
+  /** Absolute; null: the engine's own choice. */
+  readonly kernel: string | null;
   readonly interceptor: boolean;
   readonly host: boolean;
   /** Absolute; null: `.mentu/jobs/<job-id>` under the working directory. */
@@ -72,13 +83,13 @@ export function settleJob(sources: SettingSources): JobSettings {
     }
     return result;
   };
-  /** The lists of all parts, one after the other; of two entries with one key, the stronger's. */
-  const joined = <Value>(name: string, read: (part: JobPart) => readonly Value[], keyOf: (value: Value) => string) => {
-    const result = new Map<string, Value>();
-    for (const [source, part] of named) {
-      for (const value of part ? read(part) : []) {
+  /** The lists of the flags and of all parts, one after the other; of two entries with one key, the stronger's. */
+  const joined = <Value>(name: string, read: (part: JobPart) => readonly Value[], keyOf: (value: Value) => unknown, given: readonly Value[] = []) => {
+    const result = new Map<unknown, Value>();
+    for (const [source, values] of [['flag', given] as const, ...named.map(([source, part]) => [label(source), part ? read(part) : []] as const)]) {
+      for (const value of values) {
         if (result.has(keyOf(value))) continue;
-        provenance[`${name}[${result.size}]`] = label(source);
+        provenance[`${name}[${result.size}]`] = source;
         result.set(keyOf(value), value);
       }
     }
@@ -106,6 +117,15 @@ export function settleJob(sources: SettingSources): JobSettings {
     mounts: joined('mounts', (part) => part.mounts, (mount) => mount.destination),
     engine: pick('engine', [['flag', flags.engine], ...ofParts((part) => part.engine)], null as string | null),
     networkMode: pick('networkMode', [['flag', flags.networkMode], ...ofParts((part) => part.networkMode)], 'nat' as const),
+    limits: {
+      cpus: pick('cpus', [['flag', flags.cpus], ...ofParts((part) => part.cpus)], null as number | null),
+      memoryMiB: pick('memoryMiB', [['flag', flags.memoryMiB], ...ofParts((part) => part.memoryMiB)], null as number | null),
+    },
+    timeout: pick('timeout', [['flag', flags.timeout], ...ofParts((part) => part.timeout)], null as number | null) || null,
+    restartPolicy: pick('restartPolicy', [['flag', flags.restartPolicy], ...ofParts((part) => part.restartPolicy)], NO_RESTART),
+    ports: joined('ports', (part) => part.ports, (port) => port.host, flags.ports),
+    rootfs: pick('rootfs', [['flag', flags.rootfs === undefined ? undefined : resolve(cwd, flags.rootfs)], ...ofParts((part) => part.rootfs)], null as string | null),
+    kernel: pick('kernel', ofParts((part) => part.kernel), null as string | null),
     interceptor: flags.interceptor === true,
     host: flags.host === true,
     jobDir: pick(
@@ -140,7 +160,7 @@ export function commandOf(settings: JobSettings): { command: string; args: reado
 
 /** The view that plugins get, frozen through and through. `directory` is the job's, absolute. */
 export function jobView(settings: JobSettings, id: string, directory: string): JobView {
-  const { command, args, env, mounts, engine, networkMode, hosts, passthrough, record, upstreamProxy } = settings;
+  const { command, args, env, mounts, engine, networkMode, limits, timeout, rootfs, kernel, hosts, passthrough, record, upstreamProxy } = settings;
   return deepFreeze(
     structuredClone({
       id,
@@ -155,6 +175,12 @@ export function jobView(settings: JobSettings, id: string, directory: string): J
         mounts,
         engine,
         networkMode,
+        ...limits,
+        timeout: timeout === null ? null : timeout / 1000,
+        restartPolicy: settings.restartPolicy.text,
+        ports: settings.ports.map(forwardText),
+        rootfs,
+        kernel,
         interceptor: {
           preset: settings.preset.name,
           hosts,

@@ -11,7 +11,6 @@ export const profileSchema = {
   properties: {
     $schema: { type: 'string', description: 'The JSON Schema of this file, for editors.' },
     ...jobProperties,
-    restartPolicy: { type: 'string', description: 'Whether the command is started anew when it ends: "no".' },
     interceptor: {
       type: 'object',
       additionalProperties: false,

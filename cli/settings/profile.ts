@@ -1,5 +1,5 @@
 /** Loads a profile. */
-import { MentuError, type ErrorPlace } from '../../core/index.ts';
+import type { ErrorPlace } from '../../core/index.ts';
 import { profileSchema, type Profile } from './profile-schema.ts';
 import { parseJson, type SourceDocument } from './source-document.ts';
 import type { SourceFiles } from './source-file.ts';
@@ -14,9 +14,5 @@ export interface LoadedProfile {
 export function loadProfile(files: SourceFiles, path: string, place?: ErrorPlace): LoadedProfile {
   const document = parseJson(files.read(path, { what: 'profile', place }));
   check(document, profileSchema);
-  const value = document.value as Profile;
-  if (value.restartPolicy !== undefined && value.restartPolicy !== 'no') {
-    throw new MentuError('restart_policy_unsupported', { policy: JSON.stringify(value.restartPolicy) }, { place: document.placeOf(['restartPolicy']) });
-  }
-  return { document, value };
+  return { document, value: document.value as Profile };
 }

@@ -1,6 +1,8 @@
 /** Settled settings as rows to show: name, value, origin. Passwords are left out. */
+import { durationText } from './duration.ts';
 import { withoutPassword } from './job-part.ts';
 import type { JobSettings } from './job-settings.ts';
+import { forwardText } from './port-forwards.ts';
 
 export interface SettingRow {
   readonly name: string;
@@ -22,6 +24,13 @@ export function settingRows(settings: JobSettings): SettingRow[] {
   settings.mounts.forEach((mount, index) => add(`mounts[${index}]`, mount, `${mount.source} on ${mount.destination}${mount.readOnly ? ', read-only' : ''}`));
   add('engine', settings.engine, settings.engine ?? '(for this machine)');
   add('networkMode', settings.networkMode);
+  add('cpus', settings.limits.cpus, settings.limits.cpus === null ? '(all)' : String(settings.limits.cpus));
+  add('memoryMiB', settings.limits.memoryMiB, settings.limits.memoryMiB === null ? '(no limit)' : String(settings.limits.memoryMiB));
+  add('timeout', settings.timeout === null ? null : settings.timeout / 1000, settings.timeout === null ? '(none)' : durationText(settings.timeout));
+  add('restartPolicy', settings.restartPolicy.text);
+  settings.ports.forEach((port, index) => add(`ports[${index}]`, forwardText(port)));
+  add('rootfs', settings.rootfs, settings.rootfs ?? "(the host's /usr)");
+  add('kernel', settings.kernel, settings.kernel ?? "(the engine's own)");
   add('jobDir', settings.jobDir, settings.jobDir ?? '.mentu/jobs/<job-id>');
   settings.lists.forEach((list, index) => {
     const { allowed, denied } = list;
