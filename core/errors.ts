@@ -413,6 +413,8 @@ export interface ErrorPlace {
   readonly line?: number | undefined;
   /** 1-based. */
   readonly column?: number | undefined;
+  /** JSON pointer (RFC 6901) to the part of the file. */
+  readonly pointer?: string | undefined;
 }
 
 /** An error of the table: what happened, where, and how to mend it. */
@@ -436,11 +438,10 @@ export class MentuError extends Error {
     return fill(ERRORS[this.code].remedy, this.params);
   }
 
-  /** `file:line:column: message [code]. remedy` as the CLI prints it. */
+  /** `file:line:column: message [code]. remedy` as the CLI prints it; a JSON pointer stands after the column. */
   override toString(): string {
-    const at = this.place?.file
-      ? [this.place.file, this.place.line, this.place.column].filter((part) => part !== undefined).join(':') + ': '
-      : '';
+    const { file, line, column, pointer } = this.place ?? {};
+    const at = file ? [file, line, column].filter((part) => part !== undefined).join(':') + (pointer ? ` ${pointer}` : '') + ': ' : '';
     return `${at}${this.message} [${this.code}] ${this.remedy}`;
   }
 }

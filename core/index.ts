@@ -1,6 +1,6 @@
 /** The public face of the core: all that a plugin, an engine or the CLI may import. */
 export { defineCapturePlugin } from './plugin.ts';
-export type { CapturePlugin, DomainList, JobView, PluginContext } from './plugin.ts';
+export type { CapturePlugin, DomainList, JobView, PluginContext, StepView } from './plugin.ts';
 export { pluginContext } from './plugin-context.ts';
 export type { PluginHost } from './plugin-context.ts';
 export { PluginTrial } from './plugin-trial.ts';
@@ -24,7 +24,7 @@ export { parseFilter } from './filter/parser.ts';
 export { matchesFilter } from './filter/evaluator.ts';
 export { fieldNames } from './filter/expression.ts';
 export type { Comparison, Expression, Literal, Operator } from './filter/expression.ts';
-export { FLOW_FIELD_NAMES, flowFields } from './filter/flow-fields.ts';
+export { FLOW_FIELD_NAMES, STEP_ANNOTATION, STEP_FIELD_NAMES, flowFields } from './filter/flow-fields.ts';
 export type { FlowFields } from './filter/flow-fields.ts';
 export { HostPins } from './upstream/pins.ts';
 export { contentCodings, createDecoder } from './recorder/content-coding.ts';

@@ -10,9 +10,20 @@ export interface DomainList {
   readonly denied: readonly string[];
 }
 
+/** The step of a recipe that a job is. */
+export interface StepView {
+  /** Unique in its recipe; any text. */
+  readonly name: string;
+  readonly recipe: string;
+  /** Shared by the steps of one run of the recipe. */
+  readonly run: string;
+}
+
 /** A read-only view of the job. */
 export interface JobView {
   readonly id: string;
+  /** Absent where the job is no step of a recipe. */
+  readonly step?: StepView | undefined;
   /** Absolute path of the job's directory, where `flows.jsonl` lies; created with mode 0700. */
   readonly directory: string;
   readonly preset: string;

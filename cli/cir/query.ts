@@ -1,4 +1,4 @@
-import { FLOW_FIELD_NAMES, fieldNames, parseFilter } from '../../core/index.ts';
+import { FLOW_FIELD_NAMES, STEP_FIELD_NAMES, fieldNames, parseFilter } from '../../core/index.ts';
 import { DEFAULT_LIMIT, SIGNAL_FIELDS, openCir } from '../../plugins/cir-sink/cir.ts';
 import { defineCommand } from '../command.ts';
 import { wholeNumber } from '../flags.ts';
@@ -46,7 +46,7 @@ Exit codes: 0 printed, also where nothing matches; 1 the store cannot be read; 2
 
 /** Where nothing matches, a name that no flow has may be a slip. */
 function hint(where: readonly string[]): string {
-  const known = [...SIGNAL_FIELDS, ...FLOW_FIELD_NAMES];
+  const known = [...SIGNAL_FIELDS, ...FLOW_FIELD_NAMES, ...STEP_FIELD_NAMES];
   const slips = where
     .flatMap((expression) => [...fieldNames(parseFilter(expression))])
     .filter((name) => !name.includes('.') && !known.includes(name))

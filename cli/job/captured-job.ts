@@ -1,7 +1,7 @@
 /** A capture as `exec` and `proxy` run it: the core with the plugins of the preset, counted for the summary. */
 import { getCACertificates } from 'node:tls';
 import { Capture, CertificateAuthority, Dialler, UpstreamProxy } from '../../core/capture.ts';
-import { pluginContext } from '../../core/index.ts';
+import { STEP_ANNOTATION, pluginContext, type StepView } from '../../core/index.ts';
 import { note, visible } from '../output.ts';
 import { importPlugins, setUpPlugins } from '../plugins/loader.ts';
 import type { PluginModules } from '../plugins/modules.ts';
@@ -38,6 +38,7 @@ export class CapturedJob {
       job: jobView(settings, folder.id, folder.path),
       warn: (plugin: string, message: string) => note(`mentu: ${plugin}: ${visible(message)}`),
     };
+    if (settings.step !== null) noteStep(pluginContext(STEP_ANNOTATION, {}, host), settings.step);
     if (settings.networkMode === 'none') denyAll(pluginContext('network-mode', {}, host));
     await setUpPlugins(await importPlugins(settings.plugins, modules, settings.cwd), host);
     job.counter.tap(pluginContext('summary', {}, host));
@@ -61,6 +62,11 @@ export class CapturedJob {
 /** `networkMode: none` with the interceptor: everything is recorded and nothing gets out. */
 function denyAll({ hooks }: ReturnType<typeof pluginContext>): void {
   hooks.onConnect.tap('network-mode', () => ({ action: 'deny', rule: 'networkMode: none' }));
+}
+
+/** Every record of a recipe's flow says whose it is. */
+function noteStep({ hooks, annotate }: ReturnType<typeof pluginContext>, { name, recipe, run }: StepView): void {
+  hooks.onFlowComplete.annotate.tap(STEP_ANNOTATION, (flow) => annotate(flow, { recipe, run, step: name }));
 }
 
 function dialler(settings: JobSettings): Dialler {

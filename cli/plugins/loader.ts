@@ -1,6 +1,6 @@
 /** Loads the plugins that a preset lists: finds and imports them, checks their options, and lets them tap the hooks. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { MentuError, pluginContext, type CapturePlugin, type PluginHost } from '../../core/index.ts';
+import { MentuError, STEP_ANNOTATION, pluginContext, type CapturePlugin, type PluginHost } from '../../core/index.ts';
 import { builtInPlugins } from '../settings/installation.ts';
 import { at, isShipped, type PluginReference } from '../settings/plugin-list.ts';
 import { check } from '../settings/validation.ts';
@@ -72,7 +72,7 @@ async function importPlugin(reference: PluginReference, file: PluginFile): Promi
   if (typeof name !== 'string' || !/^[a-z][a-z0-9-]*$/.test(name)) throw invalid(`its name must be lower-case letters, digits and dashes, not ${JSON.stringify(name) ?? 'absent'}`);
   if (typeof setup !== 'function') throw invalid('it has no function `setup`');
   if (schema !== undefined && (typeof schema !== 'object' || schema === null)) throw invalid('its `options` is no JSON Schema');
-  if (file.kind === 'built-in' ? name !== reference.key : name === 'core' || builtInPlugins().has(name)) {
+  if (file.kind === 'built-in' ? name !== reference.key : name === 'core' || name === STEP_ANNOTATION || builtInPlugins().has(name)) {
     throw invalid(file.kind === 'built-in' ? `it names itself \`${name}\`` : `the name \`${name}\` is taken by what is built in`);
   }
   const options = withDefaults(schema, reference.options);

@@ -1,6 +1,6 @@
 /** The settings of one job, merged from what was read: flags beat the profile, it `mentu.yaml`, it the preset, it the defaults. */
 import { basename, dirname, resolve } from 'node:path';
-import { MentuError, parseHostPattern, type DomainList, type JobView } from '../../core/index.ts';
+import { MentuError, parseHostPattern, type DomainList, type JobView, type StepView } from '../../core/index.ts';
 import type { GuestLimits, Mount, PortForward } from '../../plugins/engines/engine.ts';
 import { withoutPassword, type JobPart, type TrustedCa } from './job-part.ts';
 import type { PluginReference } from './plugin-list.ts';
@@ -13,6 +13,8 @@ export const DEFAULT_BODY_LIMIT = 1024 ** 2;
 export const DEFAULT_BODY_QUOTA = 10 * 1024 ** 3;
 
 export interface JobSettings {
+  /** Null where the job is no step of a recipe. */
+  readonly step: StepView | null;
   /** Null where neither the command line nor a file names one; `commandOf` refuses that. */
   readonly command: string | null;
   readonly args: readonly string[];
@@ -110,6 +112,7 @@ export function settleJob(sources: SettingSources): JobSettings {
   sources.plugins.forEach((plugin) => (provenance[`plugins.${plugin.key}`] = plugin.origin));
 
   return {
+    step: null,
     command,
     args,
     env: merged('env', (part) => part.env),
@@ -164,6 +167,7 @@ export function jobView(settings: JobSettings, id: string, directory: string): J
   return deepFreeze(
     structuredClone({
       id,
+      ...(settings.step === null ? {} : { step: settings.step }),
       directory,
       preset: settings.preset.name,
       lists: settings.lists,

@@ -62,10 +62,16 @@ export const FLOW_FIELD_NAMES: readonly string[] = [
   'rule', 'would_deny', 'violation', 'timing', 'annotations',
 ];
 
+/** Where the record of a recipe's flow notes its step: the name of no plugin. */
+export const STEP_ANNOTATION = 'recipe';
+
+/** Fields of the flows that a step of a recipe made. */
+export const STEP_FIELD_NAMES: readonly string[] = ['recipe', 'run', 'step'];
+
 /**
  * The fields of a flow. A plain value (text, number, boolean) that a plugin annotated is also a field
  * under its own key, unless a field of the flow or an earlier plugin has that name: `class=auth` asks
- * for `annotations.<plugin>.class`.
+ * for `annotations.<plugin>.class`. The step of a recipe goes before all plugins.
  */
 export function flowFields(record: FlowRecord): FlowFields {
   const { request, response, tls, timing, policy, upstream, server } = record;
@@ -118,6 +124,8 @@ export function flowFields(record: FlowRecord): FlowFields {
     },
     annotations: undefined,
   };
+  const step = record.annotations[STEP_ANNOTATION];
+  if (step !== undefined) liftAnnotations(fields, step);
   for (const plugin in record.annotations) {
     fields.annotations = record.annotations;
     liftAnnotations(fields, record.annotations[plugin]!);

@@ -1,5 +1,5 @@
 /** What a flow record becomes in CIR: a `network_flow`, and a `sandbox_violation` where it broke a rule. */
-import { flowFields, type FlowFields, type FlowRecord } from '../../core/index.ts';
+import { STEP_ANNOTATION, STEP_FIELD_NAMES, flowFields, type FlowFields, type FlowRecord } from '../../core/index.ts';
 import { FLOW_SIGNAL, VIOLATION_SIGNAL, type PackedSignal } from './signal.ts';
 
 const SOURCE = 'mentu-interceptor';
@@ -21,7 +21,7 @@ export function signalsOf(record: FlowRecord): PackedSignal[] {
     source: SOURCE,
     created_at: inMilliseconds(record.timestamp),
     job: record.job_id,
-    tags: JSON.stringify([fields.kind, fields.outcome]),
+    tags: JSON.stringify([fields.kind, fields.outcome, ...stepTag(record)]),
     data: bounded(fields),
   };
   return record.violation === null ? [flow] : [flow, violationSignal(record, record.violation, fields, flow)];
@@ -33,7 +33,7 @@ function violationSignal(record: FlowRecord, violation: NonNullable<FlowRecord['
     id: `sig_${violation.id}`,
     type: VIOLATION_SIGNAL,
     body: clipped(`${violation.host} ${violation.code === 'denied' ? 'denied' : `denied (${violation.code})`} by ${violation.rule}: ${subjectOf(fields)}`),
-    tags: JSON.stringify([fields.kind, violation.code]),
+    tags: JSON.stringify([fields.kind, violation.code, ...stepTag(record)]),
     data: JSON.stringify({
       violation: violation.id,
       flow: record.id,
@@ -50,8 +50,21 @@ function violationSignal(record: FlowRecord, violation: NonNullable<FlowRecord['
       status: fields.status,
       sni: fields.sni,
       outcome: fields.outcome,
+      ...stepFields(record),
     }),
   };
+}
+
+/** The name of the recipe's step that the flow belongs to. */
+function stepTag(record: FlowRecord): string[] {
+  const step = record.annotations[STEP_ANNOTATION]?.['step'];
+  return typeof step === 'string' ? [clipped(step)] : [];
+}
+
+function stepFields(record: FlowRecord): Record<string, unknown> {
+  const noted = record.annotations[STEP_ANNOTATION];
+  if (noted === undefined) return {};
+  return Object.fromEntries(STEP_FIELD_NAMES.flatMap((name) => (typeof noted[name] === 'string' ? [[name, clipped(noted[name])]] : [])));
 }
 
 function readableLine(fields: FlowFields): string {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { matchesFilter } from '../../../core/filter/evaluator.ts';
-import { FLOW_FIELD_NAMES, flowFields } from '../../../core/filter/flow-fields.ts';
+import { FLOW_FIELD_NAMES, STEP_ANNOTATION, STEP_FIELD_NAMES, flowFields } from '../../../core/filter/flow-fields.ts';
 import { parseFilter } from '../../../core/filter/parser.ts';
 import type { FlowRecord } from '../../../core/record.ts';
 
@@ -57,11 +57,17 @@ test('plain annotations are fields of their own, and never take the name of anot
   assert.ok(matchesFilter(parseFilter('class=auth and anomaly>=0.9 and annotations.other.class=late'), fields));
 });
 
+test('the step of a recipe is known by its name, whatever plugins annotate', () => {
+  const fields = flowFields(record({ annotations: { other: { step: 'theirs', host: 'theirs' }, [STEP_ANNOTATION]: { recipe: 'nightly', run: 'run_1', step: 'build' } } }));
+  assert.deepEqual(STEP_FIELD_NAMES.map((name) => fields[name]), ['nightly', 'run_1', 'build']);
+  assert.equal(fields.host, 'api.example.com');
+});
+
 test('the list of names is that of the fields', () => {
   assert.deepEqual([...FLOW_FIELD_NAMES], Object.keys(flowFields(record())));
 });
 
 test('the documentation names every field', () => {
   const documented = readFileSync(join(import.meta.dirname, '../../../docs/cir.md'), 'utf8');
-  for (const name of FLOW_FIELD_NAMES) assert.ok(documented.includes(`\`${name}\``) || documented.includes(`\`${name}.`), name);
+  for (const name of [...FLOW_FIELD_NAMES, ...STEP_FIELD_NAMES]) assert.ok(documented.includes(`\`${name}\``) || documented.includes(`\`${name}.`), name);
 });

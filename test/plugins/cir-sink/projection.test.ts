@@ -36,6 +36,16 @@ test('a violation is a signal of its own that refers to its flow', () => {
   );
 });
 
+test('the step of a recipe is in the data and the tags of both signals', () => {
+  const annotations = { recipe: { recipe: 'nightly', run: 'run_1', step: 'analyze\nall' } };
+  for (const { data, tags } of signalsOf({ ...deniedSample(3), annotations })) {
+    const { step, recipe, run } = JSON.parse(data) as Record<string, unknown>;
+    assert.deepEqual([step, recipe, run], ['analyze\nall', 'nightly', 'run_1']);
+    assert.equal((JSON.parse(tags) as string[]).at(-1), 'analyze\nall');
+  }
+  for (const { data, tags } of signalsOf(deniedSample(3))) assert.ok(!data.includes('"step"') && JSON.parse(tags).length === 2);
+});
+
 test('a connection without a request is told by its name and port', () => {
   const [signal] = signalsOf(flowSample(1, { kind: 'tls', request: null, response: null, http_version: null, outcome: 'failed', error: { code: 'client_rejected_certificate', message: '' } }));
   assert.equal(signal!.body, 'tls api.example.com:443 failed (client_rejected_certificate)');
