@@ -44,7 +44,7 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
       command,
       args,
       env: settings.env,
-      cwd: guestCwd(settings.cwd, settings.mounts),
+      cwd: guestCwd(settings.workspace, settings.mounts),
       mounts: settings.mounts,
       maskedNames: MASKED_NAMES,
       hiddenPaths: [folder.path, mentuHome()],

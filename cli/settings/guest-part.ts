@@ -8,8 +8,9 @@ import { DURATION_FORM, parseDuration } from './duration.ts';
 import { readPortForwards } from './port-forwards.ts';
 import type { Profile } from './profile-schema.ts';
 import { parseRestartPolicy, type RestartPolicy } from './restart-policy.ts';
-import type { SourceDocument } from './source-document.ts';
+import type { Path, SourceDocument } from './source-document.ts';
 import { reasonOf } from './source-file.ts';
+import { dotted } from './validation.ts';
 
 export interface GuestPart {
   readonly cpus?: number | undefined;
@@ -28,7 +29,7 @@ export function readGuestPart(value: Profile | ConfigFile, document: SourceDocum
   return {
     cpus: value.cpus,
     memoryMiB: value.memoryMiB,
-    timeout: readTimeout(value.timeout, document),
+    timeout: readTimeout(value.timeout, document, ['timeout']),
     restartPolicy: value.restartPolicy === undefined ? undefined : parseRestartPolicy(value.restartPolicy, document.placeOf(['restartPolicy'])),
     ports: readPortForwards(value.ports ?? [], (index) => document.placeOf(['ports', index])),
     rootfs: readPath(value.rootfs, 'rootfs', document),
@@ -36,11 +37,12 @@ export function readGuestPart(value: Profile | ConfigFile, document: SourceDocum
   };
 }
 
-function readTimeout(value: number | string | undefined, document: SourceDocument): number | undefined {
+/** Milliseconds; 0 is none. */
+export function readTimeout(value: number | string | undefined, document: SourceDocument, path: Path): number | undefined {
   if (value === undefined) return undefined;
   const time = parseDuration(value);
   if (time !== undefined) return time;
-  throw new MentuError('settings_wrong_value', { where: 'timeout', expected: DURATION_FORM, actual: JSON.stringify(value), hint: 'Units: d, h, m, s and ms; 0 is no limit.' }, { place: document.placeOf(['timeout']) });
+  throw new MentuError('settings_wrong_value', { where: dotted(path), expected: DURATION_FORM, actual: JSON.stringify(value), hint: 'Units: d, h, m, s and ms; 0 is no limit.' }, { place: document.placeOf(path) });
 }
 
 /** A root is a folder or an archive, a kernel is a file. */

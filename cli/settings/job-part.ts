@@ -51,7 +51,7 @@ export function readJobPart(value: Profile | ConfigFile, document: SourceDocumen
   return {
     command: value.command,
     args: value.args,
-    env: readEnvironment(value.env ?? {}, document),
+    env: readEnvironment(value.env ?? {}, document, ['env']),
     mounts: readMounts(value.mounts ?? [], document, folder),
     engine: value.engine,
     networkMode: value.networkMode,
@@ -79,11 +79,11 @@ export function readByteSize(value: number | string | undefined, document: Sourc
   throw new MentuError('settings_wrong_value', { where: dotted(path), expected: BYTE_SIZE_FORM, actual: JSON.stringify(value), hint: 'Units: B, kB, MB, GB, TB and KiB, MiB, GiB, TiB.' }, { place: document.placeOf(path) });
 }
 
-function readEnvironment(env: Readonly<Record<string, string>>, document: SourceDocument): Readonly<Record<string, string>> {
+export function readEnvironment(env: Readonly<Record<string, string>>, document: SourceDocument, path: Path): Readonly<Record<string, string>> {
   for (const [name, value] of Object.entries(env)) {
-    const place = document.placeOfKey(['env', name]);
+    const place = document.placeOfKey([...path, name]);
     if (!/^[^=\0]+$/.test(name)) throw new MentuError('settings_wrong_value', { where: 'The name of a variable', expected: 'text without "="', actual: JSON.stringify(name), hint: 'Mend the name.' }, { place });
-    if (value.includes('\0')) throw new MentuError('settings_wrong_value', { where: dotted(['env', name]), expected: 'text without NUL', actual: JSON.stringify(value), hint: 'Mend the value.' }, { place });
+    if (value.includes('\0')) throw new MentuError('settings_wrong_value', { where: dotted([...path, name]), expected: 'text without NUL', actual: JSON.stringify(value), hint: 'Mend the value.' }, { place });
   }
   return env;
 }

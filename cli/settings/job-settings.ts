@@ -19,8 +19,10 @@ export interface JobSettings {
   readonly command: string | null;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** The working directory on the host. */
+  /** The working directory on the host, to which relative paths of the command line are relative. */
   readonly cwd: string;
+  /** Where the command starts on the host; in a guest where a mount shows it. */
+  readonly workspace: string;
   readonly mounts: readonly Mount[];
   /** Null: the engine for this machine. */
   readonly engine: string | null;
@@ -117,6 +119,7 @@ export function settleJob(sources: SettingSources): JobSettings {
     args,
     env: merged('env', (part) => part.env),
     cwd,
+    workspace: cwd,
     mounts: joined('mounts', (part) => part.mounts, (mount) => mount.destination),
     engine: pick('engine', [['flag', flags.engine], ...ofParts((part) => part.engine)], null as string | null),
     networkMode: pick('networkMode', [['flag', flags.networkMode], ...ofParts((part) => part.networkMode)], 'nat' as const),

@@ -21,9 +21,9 @@ function settle(t: TestContext, files: Record<string, unknown>, flags: SettingFl
 test('without anything, the defaults hold', (t) => {
   const { settings } = settle(t, {});
   assert.deepEqual(
-    { ...settings, preset: settings.preset.name, plugins: settings.plugins.map((plugin) => plugin.key), cwd: '', provenance: {} },
+    { ...settings, preset: settings.preset.name, plugins: settings.plugins.map((plugin) => plugin.key), cwd: '', workspace: '', provenance: {} },
     {
-      step: null, command: null, args: [], env: {}, cwd: '', mounts: [], engine: null, networkMode: 'nat', limits: { cpus: null, memoryMiB: null }, timeout: null,
+      step: null, command: null, args: [], env: {}, cwd: '', workspace: '', mounts: [], engine: null, networkMode: 'nat', limits: { cpus: null, memoryMiB: null }, timeout: null,
       restartPolicy: { text: 'no', restarts: 0 }, ports: [], rootfs: null, kernel: null, interceptor: false, host: false, jobDir: null, lists: [], hosts: {},
       trustedCAs: [], passthrough: [], upstreamProxy: null, record: { bodies: 'whole', bodyLimit: 1024 ** 2, bodyQuota: 10 * 1024 ** 3 },
       preset: 'standard', plugins: ['domain-policy', 'jsonl-sink', 'cir-sink'], provenance: {},
