@@ -362,6 +362,10 @@ export const ERRORS = {
     message: 'The mount of {source} on {destination} is refused: {reason}.',
     remedy: 'Change the mount in the profile.',
   },
+  engine_limit_refused: {
+    message: 'The engine {engine} cannot give a guest {limit}: {reason}.',
+    remedy: 'Change the limit in the profile.',
+  },
   engine_hidden_missing: {
     message: 'The path {path} is to be hidden from the guest but does not exist.',
     remedy: 'Create it first; what is not there cannot be covered.',
@@ -373,6 +377,20 @@ export const ERRORS = {
   engine_share_too_many_covers: {
     message: 'The mount of {source} holds more than {limit} sockets, FIFOs and masked files.',
     remedy: 'Mount the folders that the job needs instead of the whole tree.',
+  },
+
+  // Kernels for guests that are virtual machines.
+  kernel_unusable: {
+    message: 'The kernel {file} cannot be used: {reason}.',
+    remedy: '{mend}',
+  },
+  kernel_store_unsafe: {
+    message: 'The folder {folder} cannot keep kernels: {reason}.',
+    remedy: 'Remove it and run "mentu-runtime engine setup qemu" again, or name another folder by MENTU_HOME.',
+  },
+  engine_setup_failed: {
+    message: 'The engine {engine} could not be set up: {reason}.',
+    remedy: '{mend}',
   },
 
   // Jobs.

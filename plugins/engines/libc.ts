@@ -2,10 +2,11 @@
  * The few calls of the C library that Node has no face for, through koffi.
  * Every call is synchronous and short. Numbers are Linux's generic ones (x86_64 and aarch64 agree on them).
  */
-import { readdirSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, openSync, readdirSync } from 'node:fs';
+import { constants as system } from 'node:os';
 
 const AF = { 4: 2, 6: 10 } as const;
+const AF_UNIX = 1;
 const SOCK = { tcp: 1, udp: 2 } as const;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_IP = 0;
@@ -15,6 +16,8 @@ const IPV6_TRANSPARENT = 75;
 const IPV6_V6ONLY = 26;
 const CLONE_NEWNET = 0x40000000;
 const O_CLOEXEC = 0o2000000;
+const TUNSETIFF = 0x400454ca;
+const [IFF_TAP, IFF_NO_PI, IFF_VNET_HDR] = [0x2, 0x1000, 0x4000];
 const FIONREAD = 0x541b;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
@@ -24,6 +27,12 @@ export const MS_REC = 0x4000;
 
 export type IpFamily = 4 | 6;
 
+const PAGE = 4096;
+const [PROT_READ, PROT_WRITE, PROT_EXEC] = [1, 2, 4];
+const [MAP_PRIVATE, MAP_ANONYMOUS] = [2, 0x20];
+/** rdtsc; shl rdx, 32; or rax, rdx; ret */
+const RDTSC = Uint8Array.of(0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x48, 0x09, 0xd0, 0xc3);
+
 type Call = (...args: unknown[]) => number;
 
 /** A call that failed, with the name of its error (`EPERM`). */
@@ -31,21 +40,23 @@ export class CallError extends Error {
   readonly errno: string;
 
   constructor(call: string, number: number) {
-    const name = Object.entries(constants.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
+    const name = Object.entries(system.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
     super(`${call}: ${name}`);
     this.name = 'CallError';
     this.errno = name;
   }
 }
 
-type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'fcntl', Call>>;
+type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'fcntl' | 'listen', Call>>;
 
 export class LibC {
   readonly #calls: Calls;
+  readonly #readCounter: (machineCode: Uint8Array) => () => bigint;
   readonly #errno: () => number;
 
-  private constructor(calls: Calls, errno: () => number) {
+  private constructor(calls: Calls, readCounter: (machineCode: Uint8Array) => () => bigint, errno: () => number) {
     this.#calls = calls;
+    this.#readCounter = readCounter;
     this.#errno = errno;
   }
 
@@ -64,10 +75,25 @@ export class LibC {
         bind: call('int bind(int fd, void *address, uint length)'),
         pipe2: call('int pipe2(void *fds, int flags)'),
         ioctl: call('int ioctl(int fd, unsigned long request, void *argument)'),
+        listen: call('int listen(int fd, int backlog)'),
         fcntl: call('int fcntl(int fd, int command, long argument)'),
+      },
+      (machineCode) => {
+        const map = library.func('void *mmap(void *at, size_t length, int protection, int flags, int fd, long offset)');
+        const protect = library.func('int mprotect(void *at, size_t length, int protection)');
+        const page = map(null, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        koffi.encode(page, 0, koffi.array('uint8_t', machineCode.length), machineCode);
+        if (protect(page, PAGE, PROT_READ | PROT_EXEC) !== 0) throw new CallError('mprotect', koffi.errno());
+        const read = koffi.decode(page, koffi.proto('uint64_t counter()')) as () => number | bigint;
+        return () => BigInt(read());
       },
       () => koffi.errno(),
     );
+  }
+
+  /** A reader of x86_64's time-stamp counter, for which the C library has no call. Throws where no page may be made executable. */
+  timestampCounter(): () => bigint {
+    return this.#readCounter(RDTSC);
   }
 
   #check(name: string, result: number): number {
@@ -105,6 +131,29 @@ export class LibC {
     new Uint16Array(address.buffer, address.byteOffset, 1)[0] = AF[family];
     address.writeUInt16BE(port, 2);
     this.#check(`bind to port ${port}`, this.#calls.bind(fd, address, address.length));
+    return fd;
+  }
+
+  /** A Unix socket that listens, close-on-exec, whose descriptor the caller owns. It blocks, as programs that are handed one expect. */
+  unixListener(path: string): number {
+    const name = Buffer.from(path);
+    if (name.length > 107) throw new Error(`the path of a Unix socket has at most 107 bytes: ${path}`);
+    const fd = this.#check('socket', this.#calls.socket(AF_UNIX, SOCK.tcp | SOCK_CLOEXEC, 0));
+    const address = Buffer.alloc(110); // struct sockaddr_un
+    new Uint16Array(address.buffer, address.byteOffset, 1)[0] = AF_UNIX;
+    name.copy(address, 2);
+    this.#check(`bind to ${path}`, this.#calls.bind(fd, address, address.length));
+    this.#check('listen', this.#calls.listen(fd, 1));
+    return fd;
+  }
+
+  /** A tap interface of the calling thread's network namespace, which lives as long as the descriptor, which the caller owns. */
+  tap(name: string): number {
+    const fd = openSync('/dev/net/tun', constants.O_RDWR | constants.O_NONBLOCK);
+    const request = Buffer.alloc(40); // struct ifreq
+    request.write(name, 0, 15, 'latin1');
+    request.writeUInt16LE(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, 16);
+    this.ioctl(fd, TUNSETIFF, request);
     return fd;
   }
 

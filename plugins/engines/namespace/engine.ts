@@ -2,9 +2,10 @@
  * The namespace engine: a guest is bubblewrap in user, mount, pid, network, IPC, UTS and cgroup namespaces of its own,
  * below the plane's, with a system call filter and no capability. It shares the host's kernel.
  */
-import { fstatSync } from 'node:fs';
 import { MentuError } from '../../../core/index.ts';
 import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
+import { refuseFolders } from '../plane/descriptors.ts';
+import { PlaneGuest } from '../plane/plane-guest.ts';
 import { PlaneProcess } from '../plane/plane-process.ts';
 import { environmentOf, identityOf } from '../root/environment.ts';
 import { planMounts } from '../root/mounts.ts';
@@ -12,7 +13,6 @@ import { findTool, findTools } from '../tools.ts';
 import { trustFiles } from '../trust/stores.ts';
 import { INSTALL_LINE, examine } from './examination.ts';
 import type { Guard } from './guards.ts';
-import { NamespaceGuest } from './guest.ts';
 import type { GuestPlan } from './plan.ts';
 import { Terminal } from './terminal.ts';
 
@@ -72,24 +72,11 @@ export class NamespaceEngine implements GuestEngine {
         without,
       };
       const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners]);
-      return new NamespaceGuest(helper, listeners, terminal, { shares: walked, ...parts, prepare: performance.now() - started }, started);
+      return new PlaneGuest({ helper, listeners, terminal, boot: { shares: walked, ...parts, prepare: performance.now() - started }, began: started });
     } catch (error) {
       await helper.close();
       terminal?.close();
       throw error;
     }
-  }
-}
-
-/** A folder as a descriptor would be a way out of the guest's root. */
-function refuseFolders(stdio: readonly number[]): void {
-  for (const fd of stdio) {
-    let folder = false;
-    try {
-      folder = fstatSync(fd).isDirectory();
-    } catch {
-      // closed
-    }
-    if (folder) throw new MentuError('engine_stdio_refused', { fd });
   }
 }

@@ -7,21 +7,24 @@
 export const PLANE = { interface: 'guest0', index: 7, mac: '02:6d:65:6e:74:01', v4: '192.0.0.1', v6: 'fd6d:656e:7475::1' } as const;
 export const GUEST = { interface: 'eth0', mac: '02:6d:65:6e:74:02', v4: '192.0.0.2', v6: 'fd6d:656e:7475::2' } as const;
 
-/** The most a veth pair takes. No wire is between: with 1500 bytes, bulk transfers took five times as long. */
-const MTU = 65_535;
+/** The most a tap takes, and nearly the most of a veth pair. No wire is between: with 1500 bytes, bulk transfers took five times as long. */
+export const MTU = 65_521;
 
 /** Where every TCP connection is led; the accepted socket's local port is still the original one. */
 export const CAPTURE_PORT = 15001;
 export const DNS_PORT = 53;
 
-/** `ip -batch` lines for the plane's end. `guest` is the pid of a process in the guest's network namespace. */
-export function planeLines(guest: number, v6: boolean): string[] {
+/**
+ * `ip -batch` lines for the plane's end. `guest` is the pid of a process in the guest's network namespace; null where the
+ * plane's end is a tap, which is there already.
+ */
+export function planeLines(guest: number | null, v6: boolean): string[] {
   const { interface: link } = PLANE;
   return [
     'link set lo up',
     // In the table `main`, so that the guest's own address, being longer, wins over "everything is local".
     'route add local 0.0.0.0/0 dev lo table main',
-    `link add ${link} mtu ${MTU} index ${PLANE.index} address ${PLANE.mac} type veth peer name ${GUEST.interface} mtu ${MTU} address ${GUEST.mac} netns ${guest}`,
+    ...(guest === null ? [`link set ${link} mtu ${MTU} address ${PLANE.mac}`, ...(v6 ? [`link set ${link} addrgenmode none`] : [])] : [`link add ${link} mtu ${MTU} index ${PLANE.index} address ${PLANE.mac} type veth peer name ${GUEST.interface} mtu ${MTU} address ${GUEST.mac} netns ${guest}`]),
     `address add ${PLANE.v4}/32 dev ${link}`,
     `link set ${link} up`,
     `route add ${GUEST.v4}/32 dev ${link}`,

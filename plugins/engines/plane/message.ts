@@ -20,6 +20,7 @@ export type HelperRequest<Start> =
   | { readonly id: number; readonly request: 'start'; readonly start: Start }
   | { readonly id: number; readonly request: 'run' }
   | { readonly id: number; readonly request: 'signal'; readonly signal: NodeJS.Signals }
+  | { readonly id: number; readonly request: 'resize'; readonly columns: number; readonly rows: number }
   | { readonly id: number; readonly request: 'drops' }
   /** Answered by `connection`, or by `failure`. */
   | { readonly id: number; readonly request: 'connect'; readonly port: number };
@@ -29,6 +30,7 @@ export interface HelperReplies {
   start: Record<string, number>;
   run: Record<string, number>;
   signal: null;
+  resize: null;
   drops: PlaneDrops;
   connect: Socket;
 }

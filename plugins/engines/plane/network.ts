@@ -11,7 +11,7 @@ import type { Server } from 'node:net';
 import type { PlaneDrops } from '../engine.ts';
 import type { IpFamily, LibC } from '../libc.ts';
 import type { Tools } from '../tools.ts';
-import { CAPTURE_PORT, DNS_PORT, guestLines, planeLines } from './addresses.ts';
+import { CAPTURE_PORT, DNS_PORT, PLANE, guestLines, planeLines } from './addresses.ts';
 import { startCommand } from './command.ts';
 import type { RunningCommand } from './command.ts';
 import { COUNTERS_COMMAND, parseCounters, ruleset } from './ruleset.ts';
@@ -35,15 +35,15 @@ export class PlaneNetwork {
   readonly sockets: PlaneSockets;
   readonly #tools: Tools;
   readonly #libc: LibC;
-  readonly #plane: number;
-  readonly #guest: number;
+  /** Descriptors of the two network namespaces; null where a machine is at the other end of a tap. */
+  readonly #namespaces: { readonly plane: number; readonly guest: number } | null;
+  #tap: number | null = null;
 
-  private constructor(sockets: PlaneSockets, tools: Tools, libc: LibC, namespaces: { plane: number; guest: number }) {
+  private constructor(sockets: PlaneSockets, tools: Tools, libc: LibC, namespaces: { plane: number; guest: number } | null) {
     this.sockets = sockets;
     this.#tools = tools;
     this.#libc = libc;
-    this.#plane = namespaces.plane;
-    this.#guest = namespaces.guest;
+    this.#namespaces = namespaces;
   }
 
   /** Starts what needs no library, in the plane, so that it overlaps with loading one. */
@@ -71,6 +71,18 @@ export class PlaneNetwork {
     return new PlaneNetwork(sockets, tools, libc, { plane, guest });
   }
 
+  /** Sockets in the plane, and a tap whose other end is a machine's network card. */
+  static async withTap(tools: Tools, libc: LibC, { rules, links }: PlaneTools): Promise<PlaneNetwork> {
+    const v6 = hasIpv6();
+    const sockets = await listen(libc, v6);
+    const tap = libc.tap(PLANE.interface);
+    links.feed(lines(planeLines(null, v6)));
+    await Promise.all([links.done, rules.done]);
+    const network = new PlaneNetwork(sockets, tools, libc, null);
+    network.#tap = tap;
+    return network;
+  }
+
   /** A guest network with a loopback interface and nothing else. */
   static async isolated(tools: Tools, libc: LibC): Promise<PlaneNetwork> {
     const plane = openSync('/proc/self/ns/net', 'r');
@@ -87,12 +99,21 @@ export class PlaneNetwork {
 
   /** Calls `start` with the main thread in the guest's network namespace; what it forks stays there. */
   inGuest<Result>(start: () => Result): Result {
-    this.#libc.enterNetwork(this.#guest);
+    if (this.#namespaces === null) throw new Error('a machine has no network namespace');
+    this.#libc.enterNetwork(this.#namespaces.guest);
     try {
       return start();
     } finally {
-      this.#libc.enterNetwork(this.#plane);
+      this.#libc.enterNetwork(this.#namespaces.plane);
     }
+  }
+
+  /** The tap's descriptor, once; the caller owns it. */
+  takeTap(): number {
+    const tap = this.#tap;
+    if (tap === null) throw new Error('there is no tap, or it has been taken');
+    this.#tap = null;
+    return tap;
   }
 
   async drops(): Promise<PlaneDrops> {
@@ -103,8 +124,8 @@ export class PlaneNetwork {
   }
 
   close(): void {
-    closeSync(this.#plane);
-    closeSync(this.#guest);
+    if (this.#namespaces !== null) for (const fd of Object.values(this.#namespaces)) closeSync(fd);
+    if (this.#tap !== null) closeSync(this.#tap);
   }
 }
 

@@ -13,7 +13,7 @@ import { MentuError } from '../../../core/index.ts';
 import type { PlaneListeners } from '../engine.ts';
 import type { HelperExit, HelperMessage, HelperOptions, HelperReplies, HelperRequest } from './message.ts';
 
-/** No request takes long; a helper that does not answer within this is taken for lost. */
+/** No request but `start` takes long; a helper that does not answer within this is taken for lost. */
 const REPLY_LIMIT_MS = 30_000;
 /** A helper that has not ended by itself after this is killed, and its guest with it. */
 const END_LIMIT_MS = 5_000;
@@ -26,6 +26,8 @@ export interface HelperSpawn {
   readonly options: HelperOptions;
   /** Descriptors of this process that the guest gets as 0, 1 and 2; the helper has them as GUEST_STDIO. */
   readonly stdio: readonly [number, number, number];
+  /** How long the guest may take to be set up, in milliseconds. */
+  readonly startLimitMs?: number;
 }
 
 type Handle = Server | Socket | TcpSocket;
@@ -46,10 +48,12 @@ export class PlaneProcess<Start> {
   readonly #waiting = new Map<number, Waiting>();
   readonly #received = { tcp: [] as Server[], dns: [] as Socket[] };
   #lastId = 0;
+  readonly #startLimitMs: number;
   #settleListeners: Waiting;
   #settleExit: (exit: HelperExit) => void;
 
-  constructor({ entry, options, stdio }: HelperSpawn) {
+  constructor({ entry, options, stdio, startLimitMs = REPLY_LIMIT_MS }: HelperSpawn) {
+    this.#startLimitMs = startLimitMs;
     const listeners = Promise.withResolvers<PlaneListeners | null>();
     const exited = Promise.withResolvers<HelperExit>();
     const ended = Promise.withResolvers<void>();
@@ -81,7 +85,7 @@ export class PlaneProcess<Start> {
     if (!this.#child.connected) return Promise.reject(new MentuError('engine_helper_lost', { reason: 'it has ended' }));
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const timer = setTimeout(() => reject(new MentuError('engine_helper_lost', { reason: `no answer to "${request}"` })), REPLY_LIMIT_MS);
+    const timer = setTimeout(() => reject(new MentuError('engine_helper_lost', { reason: `no answer to "${request}"` })), request === 'start' ? this.#startLimitMs : REPLY_LIMIT_MS);
     this.#waiting.set(id, { resolve, reject });
     this.#child.send({ id, request, ...extra } as HelperRequest<Start>, (error) => error && reject(error));
     return promise.finally(() => {

@@ -12,6 +12,8 @@ export interface HelperService<Start> {
   start(start: Start): Promise<HelperReplies['start']>;
   run(): Promise<HelperReplies['run']>;
   signal(name: NodeJS.Signals): Promise<void>;
+  /** Where the helper holds the guest's terminal. */
+  resize?(columns: number, rows: number): Promise<void>;
   drops(): Promise<PlaneDrops>;
   /** Ends the guest. The helper exits after it. */
   close(): Promise<void>;
@@ -58,6 +60,9 @@ export class HelperPort<Start> {
         return service.run();
       case 'signal':
         await service.signal(request.signal);
+        return null;
+      case 'resize':
+        await service.resize?.(request.columns, request.rows);
         return null;
       case 'drops':
         return service.drops();

@@ -6,15 +6,18 @@ import { CAPTURE_PORT, DNS_PORT } from './addresses.ts';
 export interface RulesetOptions {
   /** False leads every UDP packet to the DNS sockets instead of dropping what is not DNS. */
   readonly dropUdp: boolean;
+  /** `asked`: the guest's kernel asks for the plane's address by neighbour discovery, as a machine's does. */
+  readonly neighbours?: 'permanent' | 'asked';
 }
 
 /**
  * TCP goes to the capture listener whatever its port, UDP 53 to the DNS sockets whatever its address; the rest is
  * dropped and counted. Neighbour discovery, router solicitation and multicast listener reports are what the guest's
- * kernel says by itself: they are dropped uncounted, for the neighbours are permanent. Only DNS needs its connections
+ * kernel says by itself: they are dropped uncounted where the neighbours are permanent. Only DNS needs its connections
  * tracked, to be answered from the address that was asked.
  */
-export function ruleset({ dropUdp }: RulesetOptions): string {
+export function ruleset({ dropUdp, neighbours = 'permanent' }: RulesetOptions): string {
+  const discovery = neighbours === 'asked' ? 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept' : '';
   const udp = dropUdp ? `udp dport ${DNS_PORT}` : 'meta l4proto udp';
   return `
 table inet plane {
@@ -34,6 +37,7 @@ table inet plane {
     meta nfproto ipv6 meta l4proto tcp tproxy ip6 to :${CAPTURE_PORT} accept
     ${udp} accept
     meta l4proto udp counter name dropped_udp drop
+    ${discovery}
     icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } drop
     counter name dropped_other drop
   }

@@ -1,0 +1,136 @@
+/**
+ * The QEMU engine: a guest is a virtual machine with a kernel of its own. Its files come from a server on the host that
+ * shows what a namespace guest would see, its network ends in the same plane.
+ */
+import { availableParallelism } from 'node:os';
+import { MentuError } from '../../../core/index.ts';
+import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
+import { refuseFolders } from '../plane/descriptors.ts';
+import { PlaneGuest } from '../plane/plane-guest.ts';
+import { PlaneProcess } from '../plane/plane-process.ts';
+import { environmentOf, identityOf } from '../root/environment.ts';
+import { planMounts } from '../root/mounts.ts';
+import { findTools } from '../tools.ts';
+import { trustFiles } from '../trust/stores.ts';
+import { Accelerators } from './accelerator.ts';
+import { examine, findMachineTools } from './examination.ts';
+import type { Guard } from './guards.ts';
+import { KernelStore } from './kernel/store.ts';
+import type { GuestKernel } from './kernel/store.ts';
+import type { MachinePlan } from './plan.ts';
+import { SerialTerminal } from './serial-terminal.ts';
+
+const LAUNCHER = new URL(import.meta.url.endsWith('.ts') ? './launcher.ts' : './launcher.js', import.meta.url);
+const START_LIMIT_MS = 90_000;
+const DEFAULT_MEMORY_MIB = 1024;
+/** The kernel and busybox need about half of it. */
+const LEAST_MEMORY_MIB = 128;
+const DEFAULT_PROCESSORS = 2;
+
+export interface QemuOptions {
+  /** The folder of kernels and of what is known of this machine. */
+  readonly home: string;
+  /** A kernel to take in place of the one that was set up. */
+  readonly kernel: string | null;
+  /** Guards that a test takes away, to prove that its probe would succeed where they are missing. */
+  readonly without?: readonly Guard[];
+}
+
+export class QemuEngine implements GuestEngine {
+  readonly name = 'qemu';
+  readonly boundary = 'kernel';
+  readonly #options: QemuOptions;
+  readonly #without: readonly Guard[];
+
+  constructor(options: QemuOptions) {
+    this.#options = options;
+    this.#without = options.without ?? [];
+  }
+
+  examine(): Promise<Finding[]> {
+    return examine(this.#options.home);
+  }
+
+  async prepare(spec: GuestSpec): Promise<Guest> {
+    const began = performance.now();
+    const found = findTools();
+    const machineTools = findMachineTools();
+    const missing = ['missing' in found ? found.missing : [], 'missing' in machineTools ? machineTools.missing : []].flat();
+    if ('missing' in found || 'missing' in machineTools) this.#refuse(`${missing.join(', ')} not found`);
+    const limits = machineLimits(spec);
+    const stdio = spec.stdio ?? [0, 1, 2];
+    if (!spec.terminal) refuseFolders(stdio);
+    const terminal = spec.terminal ? await SerialTerminal.open() : null;
+    const without = this.#without;
+    const helper = new PlaneProcess<MachinePlan>({
+      entry: LAUNCHER,
+      options: {
+        tools: found.tools,
+        network: without.includes('network') ? 'host' : spec.network,
+        dropUdp: !without.includes('udp'),
+      },
+      stdio: terminal?.ends ?? stdio,
+      startLimitMs: START_LIMIT_MS,
+    });
+    terminal?.release();
+    terminal?.onResize((columns, rows) => void helper.request('resize', { columns, rows }).catch(() => undefined));
+    try {
+      const kernel = await this.#kernel();
+      const accelerators = new Accelerators(this.#options.home);
+      const [mounts, accelerator, tscKhz] = await Promise.all([planMounts(spec), accelerators.choose(kernel), accelerators.tscKhz()]);
+      const walked = performance.now() - began;
+      const identity = identityOf(0, 0); // root of a machine of its own
+      const plan: MachinePlan = {
+        command: [spec.command, ...spec.args],
+        environment: environmentOf(spec, identity),
+        cwd: spec.cwd ?? identity.home,
+        identity,
+        mounts,
+        trust: spec.caCertificate === null ? [] : trustFiles(spec.caCertificate),
+        network: spec.network === 'plane',
+        terminal: spec.terminal,
+        kernel,
+        accelerator,
+        tscKhz,
+        ...limits,
+        tools: { bwrap: found.tools.bwrap, ...machineTools.tools },
+        without,
+      };
+      const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners]);
+      return new PlaneGuest({
+        helper,
+        listeners,
+        terminal,
+        boot: { shares: walked, ...parts, prepare: performance.now() - began },
+        began,
+        facts: { accelerator, kernel: kernel.release },
+      });
+    } catch (error) {
+      await helper.close();
+      terminal?.close();
+      throw error;
+    }
+  }
+
+  async #kernel(): Promise<GuestKernel> {
+    const store = new KernelStore(this.#options.home);
+    const kernel = await (this.#options.kernel === null ? store.current() : store.named(this.#options.kernel));
+    return kernel ?? this.#refuse('it has not been set up');
+  }
+
+  #refuse(reason: string): never {
+    throw new MentuError('engine_unavailable', { engine: this.name, reason, mend: 'Run: mentu-runtime engine setup qemu' });
+  }
+}
+
+/** A machine has whole processors. */
+function machineLimits({ limits }: GuestSpec): Pick<MachinePlan, 'processors' | 'memoryMiB'> {
+  const memoryMiB = limits.memoryMiB ?? DEFAULT_MEMORY_MIB;
+  if (memoryMiB < LEAST_MEMORY_MIB) {
+    throw new MentuError('engine_limit_refused', { engine: 'qemu', limit: `memoryMiB: ${memoryMiB}`, reason: `a machine needs ${LEAST_MEMORY_MIB} MiB at least` });
+  }
+  if (limits.cpus !== null && limits.cpus > availableParallelism()) {
+    throw new MentuError('engine_limit_refused', { engine: 'qemu', limit: `cpus: ${limits.cpus}`, reason: `this host has ${availableParallelism()}` });
+  }
+  return { memoryMiB, processors: limits.cpus === null ? Math.min(DEFAULT_PROCESSORS, availableParallelism()) : Math.ceil(limits.cpus) };
+}

@@ -1,0 +1,66 @@
+/**
+ * The server of a machine's files: virtiofsd, in a root where the guest's lies under one folder. What the guest may
+ * not see, write or reach is so by mounts of the host, whatever the guest's kernel does.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LibC } from '../libc.ts';
+import { layRoot } from '../root/layout.ts';
+import { bytes } from '../root/paths.ts';
+import type { BytePath } from '../root/plan.ts';
+import type { Stage } from '../root/stage.ts';
+import { FIRST_FD, startConfined, systemPrograms } from './confinement.ts';
+import type { MachinePlan } from './plan.ts';
+
+/** The tag by which the guest mounts the share. */
+export const SHARE_TAG = 'guest';
+const SHARE = '/share';
+/** Below a folder that the guest's kernel covers for the command. */
+const SCRIPTS = '/run/.guest';
+/** Where the guest's kernel mounts file systems of its own. */
+const MOUNT_POINTS = ['dev', 'proc', 'sys', 'tmp', 'run', 'var'] as const;
+
+export interface FileServer {
+  readonly process: ChildProcess;
+  /** The folder on the stage that holds the server's socket, and the socket's name in it. */
+  readonly sockets: string;
+  readonly socket: string;
+}
+
+/** `scripts`: a folder of the agent. */
+export async function serveFiles(libc: LibC, stage: Stage, plan: MachinePlan, scripts: string): Promise<FileServer> {
+  const sockets = stage.folder();
+  const socket = 'files';
+  const listener = libc.unixListener(join(sockets, socket));
+  const { tools, identity } = plan;
+  const root = await layRoot(stage, plan, { at: SHARE, between: plan.without.includes('root') ? [] : mountPoints(identity.home) });
+  const options: BytePath[] = [
+    ...['--uid', '0', '--gid', '0', '--cap-add', 'CAP_SYS_CHROOT'],
+    ...systemPrograms(),
+    ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--dir', '/run'],
+    ...['--perms', '0755', '--dir', SHARE],
+    ...root,
+    ...['--ro-bind', scripts, `${SHARE}${SCRIPTS}`],
+    ...['--remount-ro', '/'],
+  ];
+  const process = startConfined({
+    bwrap: tools.bwrap,
+    without: [],
+    stage,
+    options,
+    command: [
+      tools.virtiofsd,
+      `--fd=${FIRST_FD}`,
+      ...['-o', `source=${SHARE}`, '-o', 'sandbox=chroot', '-o', 'announce_submounts', '-o', 'cache=auto', '-o', 'log_level=err'],
+      ...['-o', 'modcaps=-chown:-dac_override:-dac_read_search:-fowner:-fsetid:-setgid:-setuid:-mknod:-setfcap'],
+    ],
+    handed: [listener],
+  });
+  closeSync(listener);
+  return { process, sockets, socket };
+}
+
+function mountPoints(home: string): BytePath[] {
+  return [...MOUNT_POINTS.map((name) => `${SHARE}/${name}`), `${SHARE}${bytes(home)}`].flatMap((path) => ['--dir', path]);
+}

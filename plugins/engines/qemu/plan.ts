@@ -1,0 +1,26 @@
+/** What the host tells its helper of the machine to start. Plain JSON. */
+import type { RootPlan } from '../root/plan.ts';
+import type { Guard } from './guards.ts';
+
+export type Accelerator = 'kvm' | 'tcg';
+
+export interface MachineTools {
+  readonly bwrap: string;
+  readonly qemu: string;
+  readonly virtiofsd: string;
+}
+
+export interface MachinePlan extends RootPlan {
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly terminal: { readonly columns: number; readonly rows: number } | null;
+  readonly kernel: { readonly image: string; readonly initramfs: string };
+  readonly accelerator: Accelerator;
+  /** Ticks of the host's time-stamp counter in a millisecond; null leaves it to the guest's kernel to find out. */
+  readonly tscKhz: number | null;
+  readonly processors: number;
+  readonly memoryMiB: number;
+  readonly tools: MachineTools;
+  readonly without: readonly Guard[];
+}
