@@ -1,0 +1,46 @@
+/** Runs a program of the system to its end, bounded in time. */
+import { spawn } from 'node:child_process';
+
+const OUTPUT_LIMIT = 16 * 1024 * 1024;
+/** After a polite word, a program that took too long has so long to end. */
+const GRACE_MS = 5_000;
+const TOLD_LINES = 3;
+
+export interface CommandOptions {
+  readonly limitMs: number;
+  readonly cwd?: string;
+}
+
+/** Its stdout. Rejects with an `Error` of the program's own last words where it fails or takes too long. */
+export function runCommand(file: string, args: readonly string[], { limitMs, cwd }: CommandOptions): Promise<string> {
+  return new Promise((resolve, reject) => {
+    // The answers of programs are read in one language. No service is started by being installed at this run level.
+    const env = { ...process.env, LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+    const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [output, errors] = [collect(child.stdout), collect(child.stderr)];
+    const polite = setTimeout(() => child.kill('SIGTERM'), limitMs);
+    const firm = setTimeout(() => child.kill('SIGKILL'), limitMs + GRACE_MS);
+    child.on('error', (error) => {
+      clearTimeout(polite);
+      clearTimeout(firm);
+      reject(error);
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(polite);
+      clearTimeout(firm);
+      if (code === 0) return resolve(output());
+      const words = errors().trim().split('\n').slice(-TOLD_LINES).join('; ');
+      const ending = child.killed ? `took more than ${limitMs / 1000} s` : (signal ?? `exit code ${code}`);
+      reject(new Error(`${[file, ...args.slice(0, 1)].join(' ')}: ${words ? `${words} (${ending})` : ending}`));
+    });
+  });
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk: string) => {
+    if (text.length < OUTPUT_LIMIT) text += chunk;
+  });
+  return () => text;
+}
