@@ -1,6 +1,6 @@
 /** The plane's nftables ruleset and its counters. */
 import type { PlaneDrops } from '../engine.ts';
-import { CAPTURE_PORT, DNS_PORT } from './addresses.ts';
+import { CAPTURE_PORT, DNS_PORT, GUEST, PLANE } from './addresses.ts';
 
 /** A guard that a test may leave out, to prove that its probe would succeed without it. */
 export interface RulesetOptions {
@@ -11,7 +11,8 @@ export interface RulesetOptions {
 }
 
 /**
- * TCP goes to the capture listener whatever its port, UDP 53 to the DNS sockets whatever its address; the rest is
+ * What the guest answers to connections of ours goes to their sockets, which are not the listener's. All other TCP
+ * goes to the capture listener whatever its port, UDP 53 to the DNS sockets whatever its address; the rest is
  * dropped and counted. Neighbour discovery, router solicitation and multicast listener reports are what the guest's
  * kernel says by itself: they are dropped uncounted where the neighbours are permanent. Only DNS needs its connections
  * tracked, to be answered from the address that was asked.
@@ -33,6 +34,7 @@ table inet plane {
   }
   chain capture {
     type filter hook prerouting priority mangle; policy drop;
+    ip saddr ${GUEST.v4} ip daddr ${PLANE.v4} tcp flags & (syn | ack) != syn accept
     meta nfproto ipv4 meta l4proto tcp tproxy ip to :${CAPTURE_PORT} accept
     meta nfproto ipv6 meta l4proto tcp tproxy ip6 to :${CAPTURE_PORT} accept
     ${udp} accept
