@@ -8,14 +8,13 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findMachineTools } from './examination.ts';
+import { PROBE_LINE, PROBE_WORD } from './kernel/initramfs.ts';
 import { board, kernelLine } from './machine.ts';
 import type { Accelerator } from './plan.ts';
 import { measureTscKhz } from './tsc.ts';
 
 const DEVICE = '/dev/kvm';
 const KVM_LIMIT_MS = 5_000;
-/** Written by the initramfs where the kernel's command line says so. */
-const UP = 'mentu: the kernel is up';
 const WORDS_LIMIT = 2048;
 
 export interface BootedKernel {
@@ -98,7 +97,7 @@ export async function probeBoot(kernel: Pick<BootedKernel, 'image' | 'initramfs'
     [
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
       ...board(accelerator, tscKhz),
-      ...['-m', '256M', '-kernel', kernel.image, '-initrd', kernel.initramfs, '-append', `${kernelLine({ accelerator, tscKhz })} mentu.probe`],
+      ...['-m', '256M', '-kernel', kernel.image, '-initrd', kernel.initramfs, '-append', `${kernelLine({ accelerator, tscKhz })} ${PROBE_WORD}`],
       ...['-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console'],
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], env: {}, cwd: '/' },
@@ -110,7 +109,7 @@ export async function probeBoot(kernel: Pick<BootedKernel, 'image' | 'initramfs'
     for (const stream of [machine.stdout, machine.stderr]) {
       stream.setEncoding('latin1').on('data', (chunk: string) => {
         words = (words + chunk).slice(-WORDS_LIMIT);
-        if (!words.includes(UP)) return;
+        if (!words.includes(PROBE_LINE)) return;
         up = true;
         machine.kill('SIGKILL');
       });

@@ -5,6 +5,7 @@
  */
 import { HOSTNAME } from '../root/etc.ts';
 import { GUEST, PLANE } from '../plane/addresses.ts';
+import { JOB_SCRIPTS } from './kernel/initramfs.ts';
 import { PORTS } from './machine.ts';
 import type { MachinePlan } from './plan.ts';
 
@@ -121,7 +122,7 @@ function runOnPipes(): string {
 $b cat <${port('stdin')} >/run/0 &
 $b cat </run/1 >${port('stdout')} & o=$!
 $b cat </run/2 >${port('stderr')} & e=$!
-$b unshare -m -p -f $b sh /share/run/.guest/job </run/0 >/run/1 2>/run/2 3>&-
+$b unshare -m -p -f $b sh /share/${JOB_SCRIPTS}/job </run/0 >/run/1 2>/run/2 3>&-
 code=$?
 wait $o $e`;
 }
@@ -129,7 +130,7 @@ wait $o $e`;
 /** Setting a terminal waits for what is still to be written to it. */
 function runOnTerminal({ columns, rows }: { columns: number; rows: number }): string {
   return `$b stty -F /dev/hvc0 sane cols ${columns} rows ${rows}
-$b unshare -m -p -f $b sh /share/run/.guest/job </dev/hvc0 >/dev/hvc0 2>&1 3>&-
+$b unshare -m -p -f $b sh /share/${JOB_SCRIPTS}/job </dev/hvc0 >/dev/hvc0 2>&1 3>&-
 code=$?
 $b stty -F /dev/hvc0 sane`;
 }
@@ -137,13 +138,13 @@ $b stty -F /dev/hvc0 sane`;
 function job(plan: MachinePlan): string {
   const environment = Object.entries(plan.environment).map(([name, value]) => quoted(`${name}=${value}`));
   const session = `$b setsid ${plan.terminal ? '-c ' : ''}$b chroot .`;
-  const enter = quoted('cd "$0" || exit 125; exec "$@"');
+  const enter = quoted('cd "$1" || exit 125; shift; exec "$@"');
   return `b=${BUSYBOX}
 $b mount -t proc proc /new/proc
 cd /new
 $b mount --move . /
-exec 4>&2 2>/dev/null # the shell says of a command that was killed
-$b env -i ${environment.join(' ')} ${session} ${SHELL_IN_ROOT} -c ${enter} ${[plan.cwd, ...plan.command].map(quoted).join(' ')} 2>&4 4>&-
+exec 4>&2 2>/dev/null # where the shell says of a command that it was killed
+(exec 2>&4 4>&-; exec $b env -i ${environment.join(' ')} ${session} ${SHELL_IN_ROOT} -c ${enter} guest ${[plan.cwd, ...plan.command].map(quoted).join(' ')})
 exit $?
 `;
 }

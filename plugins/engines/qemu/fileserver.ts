@@ -10,14 +10,11 @@ import { layRoot } from '../root/layout.ts';
 import { bytes } from '../root/paths.ts';
 import type { BytePath } from '../root/plan.ts';
 import type { Stage } from '../root/stage.ts';
+import { JOB_SCRIPTS } from './kernel/initramfs.ts';
 import { FIRST_FD, startConfined, systemPrograms } from './confinement.ts';
 import type { MachinePlan } from './plan.ts';
 
-/** The tag by which the guest mounts the share. */
-export const SHARE_TAG = 'guest';
 const SHARE = '/share';
-/** Below a folder that the guest's kernel covers for the command. */
-const SCRIPTS = '/run/.guest';
 /** Where the guest's kernel mounts file systems of its own. */
 const MOUNT_POINTS = ['dev', 'proc', 'sys', 'tmp', 'run', 'var'] as const;
 
@@ -41,7 +38,7 @@ export async function serveFiles(libc: LibC, stage: Stage, plan: MachinePlan, sc
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--dir', '/run'],
     ...['--perms', '0755', '--dir', SHARE],
     ...root,
-    ...['--ro-bind', scripts, `${SHARE}${SCRIPTS}`],
+    ...['--ro-bind', scripts, `${SHARE}/${JOB_SCRIPTS}`],
     ...['--remount-ro', '/'],
   ];
   const process = startConfined({

@@ -10,8 +10,8 @@ import type { Stage } from '../root/stage.ts';
 import { FIRST_FD, startConfined, systemPrograms } from './confinement.ts';
 import type { Handed } from './confinement.ts';
 import type { Guard } from './guards.ts';
-import { SHARE_TAG } from './fileserver.ts';
 import type { FileServer } from './fileserver.ts';
+import { SHARE_TAG } from './kernel/initramfs.ts';
 import type { Accelerator, MachinePlan } from './plan.ts';
 
 /** Folders and files as QEMU sees them. */

@@ -9,7 +9,11 @@ export const PROBE_LINE = 'mentu: the kernel is up';
 export const COMPLAINT = 'mentu: ';
 /** The tag of the share that holds the job's init, and where that is in it. */
 export const SHARE_TAG = 'guest';
-export const JOB_INIT = '.guest/init';
+/** Below a folder that the guest's kernel covers for the command. */
+export const JOB_SCRIPTS = 'run/.guest';
+export const JOB_INIT = `${JOB_SCRIPTS}/init`;
+/** Loaded by the job's init where its root is to be written on. */
+export const OVERLAY_MODULE = 'overlay';
 
 const BUSYBOX = 'bin/busybox';
 const moduleFile = (name: string): string => `lib/${name}.ko`;
@@ -28,7 +32,7 @@ end() {
 }
 trap 'end "the init of the job ended"' EXIT
 $b mount -t proc proc /proc
-for m in ${modules.join(' ')}; do
+for m in ${modules.filter((name) => name !== OVERLAY_MODULE).join(' ')}; do
   $b insmod /lib/$m.ko || end "the module $m cannot be loaded"
 done
 $b mount -t devtmpfs dev /dev
