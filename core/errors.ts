@@ -404,7 +404,15 @@ export const ERRORS = {
   },
   lists_without_interceptor: {
     message: 'The domain lists ({source}) would not hold: without the interceptor the guest has plain outbound network.',
-    remedy: 'Add --interceptor, or take the network away by networkMode "none" (--network none).',
+    remedy: 'Add --interceptor (in a recipe, enableInterception), or take the network away by networkMode "none" (--network none).',
+  },
+  ports_without_network: {
+    message: 'The ports ({ports}) cannot be reached: the guest has no network (networkMode "none", without the interceptor).',
+    remedy: 'Use networkMode "nat", add --interceptor, or leave the ports out.',
+  },
+  port_taken: {
+    message: 'The job cannot listen on {address}: {reason}.',
+    remedy: 'Free the port, or lead another one to the guest by `ports` or --port.',
   },
   listen_failed: {
     message: 'The proxy cannot listen on {address}: {reason}.',
@@ -417,6 +425,36 @@ export const ERRORS = {
   no_engine: {
     message: 'No guest engine works on {platform} yet.',
     remedy: 'Use "mentu-runtime proxy" for tools outside a guest, or run on Linux.',
+  },
+
+  // Recipes.
+  recipe_unknown: {
+    message: 'There is no recipe `{recipe}`{near}.',
+    remedy: 'Recipes in {folders}: {known}. A file elsewhere is named by its path, such as ./my-recipe.json.',
+  },
+  recipe_step_invalid: {
+    message: 'The step {step} cannot be run: {reason}.',
+    remedy: '{mend}',
+  },
+  recipe_step_duplicate: {
+    message: 'The name {name} is taken by the step at {first}.',
+    remedy: 'Give each step a name of its own; a step without one is called by its number, step-1 for the first.',
+  },
+  recipe_variable_unknown: {
+    message: 'The variable {name} has no value{near}.',
+    remedy: 'Give it by --var {name}=VALUE, or write {literal} where the text itself is meant.',
+  },
+  recipe_requires: {
+    message: 'The recipe {recipe} lacks what it requires: {lacking}.',
+    remedy: 'Install the programs and set the variables; nothing was run.',
+  },
+  run_folder_unsafe: {
+    message: 'The folder {path} cannot take a run: {reason}.',
+    remedy: 'Remove it, or run the recipe in another directory; a link there may have been made by a guest.',
+  },
+  run_record_not_written: {
+    message: 'The state of the run cannot be written to {file}: {reason}.',
+    remedy: 'Check the space and the rights of the folder; the run goes on, and the folders of its steps are not concerned.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

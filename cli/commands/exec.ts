@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { defineCommand } from '../command.ts';
 import { loadEngine } from '../engines.ts';
-import { createJobFolder, writePrivately } from '../job/job-folder.ts';
-import { checkIsolation, runGuestJob } from '../job/guest-job.ts';
+import { createJobFolder } from '../job/job-folder.ts';
+import { checkIsolation } from '../job/guest-job.ts';
 import { runHostJob } from '../job/host-job.ts';
 import { summaryText } from '../job/job-summary.ts';
+import { runRecordedJob } from '../job/recorded-job.ts';
 import { note, safeJson } from '../output.ts';
 import { PluginModules } from '../plugins/modules.ts';
 import { commandOf, settleJob } from '../settings/job-settings.ts';
@@ -43,8 +43,7 @@ export default defineCommand({
       checkIsolation(settings);
       const engine = await loadEngine(settings.engine);
       const folder = createJobFolder(cwd, settings.jobDir);
-      const { exit, summary } = await runGuestJob(settings, engine, folder, modules);
-      writePrivately(join(folder.path, 'summary.json'), JSON.stringify(summary, null, 2) + '\n');
+      const { exit, summary } = await runRecordedJob(settings, engine, folder, modules);
       if (exit.failure) note(`mentu-runtime exec: ${exit.failure}`);
       if (flags.json) note(safeJson(summary));
       else if (settings.interceptor) process.stderr.write(summaryText(summary));

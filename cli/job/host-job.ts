@@ -1,24 +1,33 @@
 /** A command on the host, without a guest: nothing is isolated and nothing captured. */
-import { spawn } from 'node:child_process';
-import { constants } from 'node:os';
-import { commandOf, type JobSettings } from '../settings/job-settings.ts';
+import { note, visible } from '../output.ts';
+import type { JobSettings } from '../settings/job-settings.ts';
+import { HostProcess } from './host-process.ts';
+import { TIMED_OUT_CODE, TimeLimit } from './time-limit.ts';
 
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
+/** On a terminal they reach the command by the terminal itself; this process must outlive it to tell its exit code. */
+const KEYS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 
-/** Resolves to the command's exit code: 126 not executable, 127 not found, 128+n ended by signal n. */
-export function runHostJob(settings: JobSettings): Promise<number> {
-  const { command, args } = commandOf(settings);
-  const child = spawn(command, [...args], { cwd: settings.cwd, env: { ...process.env, ...settings.env }, stdio: 'inherit' });
-  const forward = (signal: NodeJS.Signals): void => void child.kill(signal);
-  // Keys reach the command by the terminal itself; this process must outlive it to tell its exit code.
-  const ignore = (): void => {};
+/** Resolves to the command's exit code: 124 where its time was up, 126 not executable, 127 not found, 128+n ended by signal n. */
+export async function runHostJob(settings: JobSettings): Promise<number> {
+  const host = new HostProcess(settings, (reason) => note(`mentu: ${visible(settings.command!)}: ${reason}`));
+  const forward = (signal: NodeJS.Signals): void => host.signal(signal);
+  const onKey = (signal: NodeJS.Signals): void => {
+    if (!host.sharesTerminal) host.signal(signal);
+  };
+  const limit = new TimeLimit(settings.timeout);
   for (const signal of FORWARDED) process.on(signal, forward);
-  for (const signal of ['SIGINT', 'SIGQUIT'] as const) process.on(signal, ignore);
-  return new Promise((resolve) => {
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      process.stderr.write(`mentu-runtime: ${command}: ${error.code === 'ENOENT' ? 'command not found' : error.message}\n`);
-      resolve(error.code === 'ENOENT' ? 127 : 126);
-    });
-    child.on('exit', (code, signal) => resolve(code ?? 128 + constants.signals[signal!]));
-  });
+  for (const signal of KEYS) process.on(signal, onKey);
+  try {
+    limit.target = { signal: (name) => host.signalAll(name), kill: () => host.signalAll('SIGKILL') };
+    limit.start();
+    const code = await host.exited;
+    if (!limit.expired) return code;
+    host.killRest();
+    return TIMED_OUT_CODE;
+  } finally {
+    limit.close();
+    for (const signal of FORWARDED) process.off(signal, forward);
+    for (const signal of KEYS) process.off(signal, onKey);
+  }
 }

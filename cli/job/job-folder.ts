@@ -1,4 +1,4 @@
-/** The folder of a job: `.mentu/jobs/<job-id>` under the working directory, or where `--job-dir` says. */
+/** The folder of a job: `.mentu/jobs/<job-id>` under the working directory, or where `--job-dir` says; and that of a recipe's run. */
 import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -14,8 +14,16 @@ export interface JobFolder {
 
 /** A job id that sorts by time: `job_20260131T120000_1a2b3c`. */
 export function newJobId(now = new Date()): string {
+  return newId('job', now);
+}
+
+export function newRunId(now = new Date()): string {
+  return newId('run', now);
+}
+
+function newId(kind: string, now: Date): string {
   const stamp = now.toISOString().replace(/[-:]/g, '').slice(0, 15);
-  return `job_${stamp}_${randomBytes(3).toString('hex')}`;
+  return `${kind}_${stamp}_${randomBytes(3).toString('hex')}`;
 }
 
 /**
@@ -30,14 +38,28 @@ export function createJobFolder(cwd: string, jobDir: string | null, id = newJobI
     if (exists(join(path, 'flows.jsonl'))) throw new MentuError('job_folder_taken', { path });
     return { id, path };
   }
-  const jobs = join(cwd, '.mentu', 'jobs');
-  for (const folder of [join(cwd, '.mentu'), jobs]) {
+  return createNamed(cwd, 'jobs', id);
+}
+
+/** The folder of a recipe's run: `.mentu/runs/<run-id>` under the working directory. Throws `run_folder_unsafe`. */
+export function createRunFolder(cwd: string, id: string): JobFolder {
+  try {
+    return createNamed(cwd, 'runs', id);
+  } catch (error) {
+    if (error instanceof MentuError && error.code === 'job_folder_unsafe') throw new MentuError('run_folder_unsafe', error.params, { cause: error });
+    throw error;
+  }
+}
+
+function createNamed(cwd: string, kind: 'jobs' | 'runs', id: string): JobFolder {
+  const all = join(cwd, '.mentu', kind);
+  for (const folder of [join(cwd, '.mentu'), all]) {
     refuseLink(folder);
     mkdirSync(folder, { recursive: true, mode: PRIVATE });
   }
-  const path = join(jobs, id);
+  const path = join(all, id);
   mkdirSync(path, { mode: PRIVATE });
-  pointLatest(jobs, id);
+  pointLatest(all, id);
   return { id, path };
 }
 
@@ -48,12 +70,12 @@ export function writePrivately(path: string, text: string): void {
   renameSync(temporary, path);
 }
 
-/** `latest` is a link beside the jobs; it is replaced and never followed. */
-function pointLatest(jobs: string, id: string): void {
-  const link = join(jobs, `.latest-${id}`);
+/** `latest` is a link beside the folders; it is replaced and never followed. */
+function pointLatest(all: string, id: string): void {
+  const link = join(all, `.latest-${id}`);
   rmSync(link, { force: true });
   symlinkSync(id, link);
-  renameSync(link, join(jobs, 'latest'));
+  renameSync(link, join(all, 'latest'));
 }
 
 function refuseLink(path: string): void {
