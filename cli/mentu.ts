@@ -1,10 +1,19 @@
-/** `mentu`: what the captures have left behind, as signals. */
+/** `mentu`: runs recipes, and queries what the captures have left behind. */
 import { start } from './start.ts';
 
 await start({
   name: 'mentu',
-  summary: 'Queries what jobs contacted, sent and got back.',
+  summary: 'Runs recipes, and queries what jobs contacted, sent and got back.',
   commands: {
+    run: { summary: 'Runs the steps of a recipe, in guests or on the host.', load: () => import('./commands/run.ts') },
+    recipe: {
+      summary: 'Recipes: what `mentu run` runs.',
+      commands: {
+        list: { summary: 'Lists the recipes that have names.', load: () => import('./commands/recipe/list.ts') },
+        validate: { summary: 'Checks a recipe without running it.', load: () => import('./commands/recipe/validate.ts') },
+        show: { summary: 'Prints a recipe as it takes effect.', load: () => import('./commands/recipe/show.ts') },
+      },
+    },
     cir: {
       summary: 'Signals: every captured flow, every violation, and what you add.',
       commands: {

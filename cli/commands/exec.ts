@@ -25,7 +25,7 @@ export default defineCommand({
   positionals: { usage: '[COMMAND [ARG…]]', min: 0, max: Infinity },
   takesCommandLine: true,
   notes:
-    'The exit code is the command\'s own; 125 where the guest could not be run, 126 where the command is not executable, 127 where it is not found, 128+n where signal n ended it. stdout is the command\'s alone; the summary goes to stderr.',
+    'The exit code is the command\'s own; 124 where its timeout has passed, 125 where the guest could not be run, 126 where the command is not executable, 127 where it is not found, 128+n where signal n ended it. stdout is the command\'s alone; the summary goes to stderr.',
   failure: { usage: ENGINE_FAILURE, error: ENGINE_FAILURE },
   ownsOutput: true,
   async run({ flags, positionals }) {
@@ -38,7 +38,10 @@ export default defineCommand({
       if (settings.host) {
         if (settings.interceptor) note('mentu: --interceptor has no effect with --host: interception belongs to a guest.');
         if (settings.lists.length > 0) note('mentu: the domain lists do not apply with --host: they hold for a guest.');
-        return await runHostJob(settings);
+        const { limits, ports, restartPolicy, rootfs } = settings;
+        const idle = Object.entries({ cpus: limits.cpus, memoryMiB: limits.memoryMiB, ports: ports.length > 0 || null, restartPolicy: restartPolicy.restarts || null, rootfs }).filter(([, value]) => value !== null);
+        if (idle.length > 0) note(`mentu: no effect with --host, for they belong to a guest: ${idle.map(([name]) => name).join(', ')}.`);
+        return (await runHostJob(settings)).code;
       }
       checkIsolation(settings);
       const engine = await loadEngine(settings.engine);

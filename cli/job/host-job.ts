@@ -2,14 +2,19 @@
 import { note, visible } from '../output.ts';
 import type { JobSettings } from '../settings/job-settings.ts';
 import { HostProcess } from './host-process.ts';
-import { TIMED_OUT_CODE, TimeLimit } from './time-limit.ts';
+import { TIMED_OUT_CODE, TimeLimit, timeoutText } from './time-limit.ts';
 
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
 /** On a terminal they reach the command by the terminal itself; this process must outlive it to tell its exit code. */
 const KEYS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT'];
 
-/** Resolves to the command's exit code: 124 where its time was up, 126 not executable, 127 not found, 128+n ended by signal n. */
-export async function runHostJob(settings: JobSettings): Promise<number> {
+export interface HostExit {
+  /** The command's own, 124 where its time was up, 126 not executable, 127 not found, 128+n ended by signal n. */
+  readonly code: number;
+  readonly timedOut: boolean;
+}
+
+export async function runHostJob(settings: JobSettings): Promise<HostExit> {
   const host = new HostProcess(settings, (reason) => note(`mentu: ${visible(settings.command!)}: ${reason}`));
   const forward = (signal: NodeJS.Signals): void => host.signal(signal);
   const onKey = (signal: NodeJS.Signals): void => {
@@ -22,9 +27,10 @@ export async function runHostJob(settings: JobSettings): Promise<number> {
     limit.target = { signal: (name) => host.signalAll(name), kill: () => host.signalAll('SIGKILL') };
     limit.start();
     const code = await host.exited;
-    if (!limit.expired) return code;
+    if (!limit.expired) return { code, timedOut: false };
     host.killRest();
-    return TIMED_OUT_CODE;
+    note(timeoutText(settings.timeout));
+    return { code: TIMED_OUT_CODE, timedOut: true };
   } finally {
     limit.close();
     for (const signal of FORWARDED) process.off(signal, forward);

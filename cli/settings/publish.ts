@@ -7,8 +7,9 @@ import { configSchema } from './config-schema.ts';
 import { packageRoot } from './installation.ts';
 import { presetSchema } from './preset-schema.ts';
 import { profileSchema } from './profile-schema.ts';
+import { recipeSchema } from '../recipe/recipe-schema.ts';
 
-export const publishedSchemas = { 'profile.json': profileSchema, 'preset.json': presetSchema, 'config.json': configSchema, 'flow.json': flowRecordSchema } as const;
+export const publishedSchemas = { 'profile.json': profileSchema, 'preset.json': presetSchema, 'config.json': configSchema, 'recipe.json': recipeSchema, 'flow.json': flowRecordSchema } as const;
 
 /** Returns the paths that were written. */
 export function publishSchemas(folder: string): string[] {

@@ -1,0 +1,20 @@
+/** Which engine gives a step its guest. */
+import type { GuestEngine } from '../../plugins/engines/engine.ts';
+import { ENGINE_NAMES, loadEngine } from '../engines.ts';
+
+export interface StepEngine {
+  readonly engine: GuestEngine;
+  /** True where a virtual machine was asked for, no engine was named, and none with a kernel of its own is set up. */
+  readonly isStopgap: boolean;
+}
+
+/** @param named by step, recipe, profile or `mentu.yaml`. Throws `unknown_engine` or `no_engine`. */
+export async function engineOfStep(named: string | null): Promise<StepEngine> {
+  if (named !== null) return { engine: await loadEngine(named), isStopgap: false };
+  for (const name of ENGINE_NAMES) {
+    const engine = await loadEngine(name);
+    if (engine.boundary === 'kernel' && (await engine.examine()).every(({ ok }) => ok)) return { engine, isStopgap: false };
+  }
+  const engine = await loadEngine(null);
+  return { engine, isStopgap: engine.boundary !== 'kernel' };
+}
