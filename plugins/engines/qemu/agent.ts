@@ -18,6 +18,8 @@ export interface AgentScripts {
 
 /** The guest's busybox, as the initramfs has it, and as the command's root shows it. */
 const BUSYBOX = '/bin/busybox';
+/** Made right before the command is started. */
+const STARTED = '/run/started';
 const SHELL_IN_ROOT = '/run/.guest/sh';
 /** The bus has a number that depends on its place among the devices: `$p` is what comes before a port's own. */
 const port = (name: keyof typeof PORTS): string => `\${p}${PORTS[name]}`;
@@ -40,7 +42,6 @@ read -r word now <&3
 $b date -s "@$now" >/dev/null
 ${control(plan)}
 control &
-say running
 ${plan.terminal ? runOnTerminal(plan.terminal) : runOnPipes()}
 $b sync
 say exit $code
@@ -93,10 +94,11 @@ fi`;
  * command is the first child of that namespace's process 1.
  */
 function control({ terminal }: MachinePlan): string {
-  return `child() { read -r pid rest </proc/$1/task/$1/children && [ -n "$pid" ]; } 2>/dev/null
+  return `child() { pid=; read -r pid rest </proc/$1/task/$1/children; [ -n "$pid" ]; }
 target() {
-for try in 0 1 2 3 4 5 6 7 8 9; do
-  child 1 && set -- $pid $rest && for top; do child $top && child $pid && return; done
+try=0
+while [ $((try += 1)) -lt 250 ]; do
+  [ -e ${STARTED} ] && child 1 && set -- $pid $rest && for top; do child $top && child $pid && return; done
   $b usleep 20000
 done
 return 1
@@ -122,7 +124,7 @@ function runOnPipes(): string {
 $b cat <${port('stdin')} >/run/0 &
 $b cat </run/1 >${port('stdout')} & o=$!
 $b cat </run/2 >${port('stderr')} & e=$!
-$b unshare -m -p -f $b sh /share/${JOB_SCRIPTS}/job </run/0 >/run/1 2>/run/2 3>&-
+$b unshare -m -p -f $b sh /share/${JOB_SCRIPTS}/job </run/0 >/run/1 2>/run/2
 code=$?
 wait $o $e`;
 }
@@ -130,7 +132,7 @@ wait $o $e`;
 /** Setting a terminal waits for what is still to be written to it. */
 function runOnTerminal({ columns, rows }: { columns: number; rows: number }): string {
   return `$b stty -F /dev/hvc0 sane cols ${columns} rows ${rows}
-$b unshare -m -p -f $b sh /share/${JOB_SCRIPTS}/job </dev/hvc0 >/dev/hvc0 2>&1 3>&-
+$b unshare -m -p -f $b sh /share/${JOB_SCRIPTS}/job </dev/hvc0 >/dev/hvc0 2>&1
 code=$?
 $b stty -F /dev/hvc0 sane`;
 }
@@ -143,7 +145,9 @@ function job(plan: MachinePlan): string {
 $b mount -t proc proc /new/proc
 cd /new
 $b mount --move . /
-exec 4>&2 2>/dev/null # where the shell says of a command that it was killed
+: >${STARTED}
+echo running >&3
+exec 3>&- 4>&2 2>/dev/null # where the shell says of a command that it was killed
 (exec 2>&4 4>&-; exec $b env -i ${environment.join(' ')} ${session} ${SHELL_IN_ROOT} -c ${enter} guest ${[plan.cwd, ...plan.command].map(quoted).join(' ')})
 exit $?
 `;
