@@ -54,7 +54,7 @@ export class Capture {
   readonly authority: CertificateAuthority;
   readonly #options: CaptureOptions;
   readonly #upstreamTls: UpstreamTls;
-  readonly #listeners: { close(): void }[] = [];
+  readonly #listeners = new Set<{ close(): void }>();
   readonly #sessions = new Set<ClientSession | ForwardSession>();
   #services: SessionServices | null = null;
   #store: BodyStore | null = null;
@@ -86,22 +86,35 @@ export class Capture {
     this.#upstreamTls.warm();
   }
 
-  /** Captures the whole network of a guest. */
-  captureGuest(listeners: GuestListeners): void {
-    const { dialler } = this;
-    this.#listeners.push(new GuestNetwork(listeners, { dialler, judge: this.#judge, accept: this.#accept }));
+  /** Captures the whole network of a guest. To close what is returned breaks off what the guest left open; a job may have several, one after the other. */
+  captureGuest(listeners: GuestListeners): { close(): void } {
+    const sessions = new Set<ClientSession>();
+    const accept = (socket: Socket, destination: Destination): void => this.#accept(socket, destination, sessions);
+    const network = new GuestNetwork(listeners, { dialler: this.dialler, judge: this.#judge, accept });
+    this.#listeners.add(network);
+    return {
+      close: () => {
+        network.close();
+        this.#listeners.delete(network);
+        for (const session of sessions) session.destroy();
+      },
+    };
   }
 
   /** Captures what comes through an explicit proxy: HTTP and SOCKS5 on one port. */
   captureExplicit(server: Server): void {
-    this.#listeners.push(new ExplicitListener(server, { accept: this.#accept, forward: this.#forward, refused: this.#refused }));
+    this.#listeners.add(new ExplicitListener(server, { accept: this.#accept, forward: this.#forward, refused: this.#refused }));
   }
 
   /** A connection to one destination. */
-  readonly #accept = (socket: Socket, destination: Destination): void => {
+  readonly #accept = (socket: Socket, destination: Destination, ofGuest?: Set<ClientSession>): void => {
     if (this.#closed) return void socket.destroy();
-    const session = new ClientSession(this.#services!, socket, this.#nextId(), destination, () => this.#sessions.delete(session));
+    const session = new ClientSession(this.#services!, socket, this.#nextId(), destination, () => {
+      this.#sessions.delete(session);
+      ofGuest?.delete(session);
+    });
     this.#sessions.add(session);
+    ofGuest?.add(session);
     session.start();
   };
 

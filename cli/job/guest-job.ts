@@ -1,23 +1,28 @@
-/** A command in a guest: prepares it, joins it to the capture (or to plain outbound), runs it, and cleans up. */
+/** A command in a guest: prepares it, joins it to the capture (or to plain outbound), runs it, again where its policy says so, and cleans up. */
 import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { CertificateAuthority, Dialler } from '../../core/capture.ts';
+import { CertificateAuthority } from '../../core/capture.ts';
 import { MentuError } from '../../core/index.ts';
-import { PlainOutbound } from '../../core/plain-outbound.ts';
 import { mentuHome } from '../../plugins/cir-sink/location.ts';
-import type { Guest, GuestEngine, GuestExit, Mount } from '../../plugins/engines/engine.ts';
+import type { Guest, GuestEngine, GuestExit, GuestSpec, Mount } from '../../plugins/engines/engine.ts';
+import { note } from '../output.ts';
 import type { PluginModules } from '../plugins/modules.ts';
 import { commandOf, type JobSettings } from '../settings/job-settings.ts';
+import { forwardText } from '../settings/port-forwards.ts';
 import { CapturedJob } from './captured-job.ts';
+import { CommandRuns } from './command-runs.ts';
 import { DefectTrap } from './defect-trap.ts';
+import type { JobWiring } from './guest-run.ts';
 import type { JobFolder } from './job-folder.ts';
 import { TrafficCounter, statusText, type JobSummary } from './job-summary.ts';
+import { PortListeners } from './port-listeners.ts';
+import { SignalForwarder } from './signal-forwarder.ts';
 import { StatusLine } from './status-line.ts';
-import { TerminalSession, wantsTerminal } from './terminal-session.ts';
+import { wantsTerminal } from './terminal-session.ts';
+import { TimeLimit } from './time-limit.ts';
 
 /** What the guest must never read or write, wherever it lies inside a mount. */
 const MASKED_NAMES = ['.mentu', 'mentu.yaml'];
-const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGTSTP'];
 
 export interface GuestJobResult {
   readonly exit: GuestExit;
@@ -25,60 +30,33 @@ export interface GuestJobResult {
 }
 
 export async function runGuestJob(settings: JobSettings, engine: GuestEngine, folder: JobFolder, modules: PluginModules): Promise<GuestJobResult> {
-  const { command, args } = commandOf(settings);
   const startedAt = new Date();
   const started = performance.now();
   const authority = settings.interceptor ? CertificateAuthority.create(folder.id) : null;
-  const plane = authority !== null || settings.networkMode === 'nat';
-  const terminal = wantsTerminal();
   // What is not there cannot be hidden, and a guest with a mount above it could make it.
   mkdirSync(mentuHome(), { recursive: true, mode: 0o700 });
   let counter = new TrafficCounter();
+  const ports = await PortListeners.open(settings.ports);
   // Without a capture there is nothing to tell, and the terminal is the command's alone.
   const status = settings.interceptor ? StatusLine.open(() => statusText(counter.traffic, (performance.now() - started) / 1000), process.stdout.isTTY) : null;
+  const prepare = (): Promise<Guest> => engine.prepare(guestSpec(settings, folder, authority, status));
 
   // The guest is prepared while the plugins load; whichever fails, the other is undone.
-  const [prepared, opened] = await Promise.allSettled([
-    engine.prepare({
-      jobId: folder.id,
-      command,
-      args,
-      env: settings.env,
-      cwd: guestCwd(settings.workspace, settings.mounts),
-      mounts: settings.mounts,
-      maskedNames: MASKED_NAMES,
-      hiddenPaths: [folder.path, mentuHome()],
-      network: plane ? 'plane' : 'none',
-      limits: settings.limits,
-      ports: settings.ports,
-      rootfs: null,
-      caCertificate: authority?.certificate ?? null,
-      terminal: terminal ? { columns: process.stdout.columns, rows: status?.rowsForCommand ?? process.stdout.rows } : null,
-    }),
-    authority ? openCapture(settings, folder, authority, modules) : null,
-  ]);
+  const [prepared, opened] = await Promise.allSettled([prepare(), authority ? openCapture(settings, folder, authority, modules) : null]);
   const guest = prepared.status === 'fulfilled' ? prepared.value : null;
   const job = opened.status === 'fulfilled' ? opened.value : null;
-  let outbound: PlainOutbound | null = null;
-  let session: TerminalSession | null = null;
-  const forward = (signal: NodeJS.Signals): void => guest?.signal(signal);
   const defect = new DefectTrap();
+  const wiring: JobWiring = { job, hosts: settings.hosts, ports, signals: new SignalForwarder(), limit: new TimeLimit(settings.timeout), status };
+  const runs = new CommandRuns(settings, wiring, prepare);
   try {
     if (opened.status === 'rejected') throw opened.reason;
     if (!guest) throw (prepared as PromiseRejectedResult).reason;
     if (job) counter = job.counter;
-    if (guest.listeners) {
-      if (job) job.capture.captureGuest(guest.listeners);
-      else outbound = new PlainOutbound(guest.listeners, new Dialler({ hosts: settings.hosts }));
-    }
-    if (guest.terminal) session = new TerminalSession(guest.terminal, status);
-    for (const signal of FORWARDED) process.on(signal, forward);
-    await guest.run();
-    const exit = await Promise.race([guest.exited, defect.caught]);
-    const drops = await guest.drops().catch(() => null);
-    await session?.close();
-    session = null;
-    await closeAll(guest, outbound, job);
+    for (const limit of guest.unenforced) note(`mentu: ${limit}`);
+    const exit = await runs.run(guest, defect.caught);
+    await ports.close();
+    await job?.close();
+    const { command, args } = commandOf(settings);
     const summary: JobSummary = {
       job_id: folder.id,
       directory: folder.path,
@@ -87,34 +65,53 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
       boundary: engine.boundary,
       command: [command, ...args],
       exit_code: exit.code,
+      timed_out: runs.timedOut,
+      restarts: runs.restarts,
+      oom: runs.outOfMemory,
+      limits_not_enforced: guest.unenforced,
       started_at: startedAt.toISOString(),
       duration_ms: Math.round(performance.now() - started),
-      boot_ms: guest.boot,
-      dropped_packets: drops,
+      boot_ms: runs.boot,
+      dropped_packets: runs.drops,
       record: job ? relative(settings.cwd, join(folder.path, 'flows.jsonl')) : null,
       ...counter.traffic,
     };
     return { exit, summary };
   } finally {
-    for (const signal of FORWARDED) process.off(signal, forward);
-    await session?.close();
+    wiring.signals.close();
+    wiring.limit.close();
     status?.close();
-    await closeAll(guest, outbound, job);
+    await guest?.close();
+    await ports.close();
+    await job?.close();
     defect.close();
   }
+}
+
+function guestSpec(settings: JobSettings, folder: JobFolder, authority: CertificateAuthority | null, status: StatusLine | null): GuestSpec {
+  const { command, args } = commandOf(settings);
+  return {
+    jobId: folder.id,
+    command,
+    args,
+    env: settings.env,
+    cwd: guestCwd(settings.workspace, settings.mounts),
+    mounts: settings.mounts,
+    maskedNames: MASKED_NAMES,
+    hiddenPaths: [folder.path, mentuHome()],
+    network: authority !== null || settings.networkMode === 'nat' ? 'plane' : 'none',
+    limits: settings.limits,
+    ports: settings.ports,
+    rootfs: null,
+    caCertificate: authority?.certificate ?? null,
+    terminal: wantsTerminal() ? { columns: process.stdout.columns, rows: status?.rowsForCommand ?? process.stdout.rows } : null,
+  };
 }
 
 async function openCapture(settings: JobSettings, folder: JobFolder, authority: CertificateAuthority, modules: PluginModules): Promise<CapturedJob> {
   const job = await CapturedJob.open(settings, folder, authority, modules);
   await job.capture.start();
   return job;
-}
-
-/** The guest goes first, so that its last requests end before the capture does. */
-async function closeAll(guest: Guest | null, outbound: PlainOutbound | null, job: CapturedJob | null): Promise<void> {
-  await guest?.close();
-  outbound?.close();
-  await job?.close();
 }
 
 /** Where a mount shows the working directory, the command starts there. */
@@ -132,5 +129,8 @@ export function checkIsolation(settings: JobSettings): void {
   const lists = settings.lists.filter(({ allowed, denied }) => allowed !== null || denied.length > 0);
   if (!settings.interceptor && settings.networkMode === 'nat' && lists.length > 0) {
     throw new MentuError('lists_without_interceptor', { source: lists[0]!.source });
+  }
+  if (!settings.interceptor && settings.networkMode === 'none' && settings.ports.length > 0) {
+    throw new MentuError('ports_without_network', { ports: settings.ports.map(forwardText).join(', ') });
   }
 }

@@ -92,10 +92,18 @@ export interface JobSummary extends Traffic {
   readonly boundary: string | null;
   readonly command: readonly string[];
   readonly exit_code: number | null;
+  /** The command was ended for its timeout; the exit code is 124. */
+  readonly timed_out: boolean;
+  /** How often the command was run again. */
+  readonly restarts: number;
+  /** The memory limit ended a process of the guest. */
+  readonly oom: boolean;
+  /** What of the limits does not hold on this machine, a sentence each. */
+  readonly limits_not_enforced: readonly string[];
   readonly started_at: string;
   /** Milliseconds. */
   readonly duration_ms: number;
-  /** Milliseconds of each part of the guest's start. */
+  /** Milliseconds of each part of the start, of the last guest. */
   readonly boot_ms: Readonly<Record<string, number>>;
   /** Packets of the guest that were neither TCP nor DNS. */
   readonly dropped_packets: { readonly udp: number; readonly other: number } | null;
@@ -107,9 +115,10 @@ export interface JobSummary extends Traffic {
 export function summaryText(summary: JobSummary): string {
   const { traffic, lines } = { traffic: summary, lines: [] as string[] };
   const row = (name: string, text: string): void => void lines.push(`  ${name.padEnd(10)} ${text}`);
-  const ended = summary.exit_code === null ? '' : `, exit code ${summary.exit_code}`;
+  const ended = summary.exit_code === null ? '' : `, exit code ${summary.exit_code}${summary.timed_out ? ' (timed out)' : summary.oom ? ' (out of memory)' : ''}`;
+  const restarted = summary.restarts === 0 ? '' : `, ${count(summary.restarts, 'restart')}`;
   lines.push(
-    `mentu: ${count(traffic.flows, 'flow')} to ${count(traffic.hosts.length, 'host')}, ${traffic.denied} denied, ${traffic.outcomes.failed} failed, ${traffic.outcomes.aborted} aborted, in ${(summary.duration_ms / 1000).toFixed(2)} s${ended}`,
+    `mentu: ${count(traffic.flows, 'flow')} to ${count(traffic.hosts.length, 'host')}, ${traffic.denied} denied, ${traffic.outcomes.failed} failed, ${traffic.outcomes.aborted} aborted, in ${(summary.duration_ms / 1000).toFixed(2)} s${ended}${restarted}`,
   );
   if (traffic.hosts.length > 0) {
     const shown = traffic.hosts.slice(0, SHOWN_HOSTS).map(({ host, flows, denied }) => `${visible(host)} ${flows}${denied > 0 ? ` (${denied} denied)` : ''}`);

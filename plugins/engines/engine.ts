@@ -48,6 +48,8 @@ export interface GuestSpec {
   readonly ports: readonly PortForward[];
   /** A folder of the host that is the guest's root in place of the host's /usr. Its own files never change. null: the host's /usr. */
   readonly rootfs: string | null;
+  /** Variables that the root's image names; the trust variables and `env` win over them. */
+  readonly imageEnv?: Readonly<Record<string, string>> | undefined;
   /** PEM of the CA certificate that the guest is to trust; null where nothing is decrypted. */
   readonly caCertificate: string | null;
   /** Descriptors of this process that become the guest's 0, 1 and 2 where it gets no terminal; by default this process's own. */
@@ -69,6 +71,8 @@ export interface GuestExit {
   readonly code: number;
   /** The signal that a code above 128 stands for; a command may also exit with such a code by itself. */
   readonly signal: NodeJS.Signals | null;
+  /** The memory limit ended a process of the guest, be it the command or another. */
+  readonly outOfMemory?: boolean | undefined;
   /** Why the engine failed, with code 125. */
   readonly failure?: MentuError | undefined;
 }

@@ -3,7 +3,7 @@
  * the helper lives in the plane; `inGuest` takes it into the guest's network namespace to start a process there.
  * The guest's namespace belongs to the plane's user namespace: root inside the guest has no capability over it.
  */
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs';
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
 import { createServer } from 'node:net';
@@ -139,7 +139,17 @@ function lines(commands: readonly string[]): string {
 
 function enterFreshNamespace(libc: LibC): number {
   libc.unshareNetwork();
+  openLowPorts();
   return openSync('/proc/thread-self/ns/net', 'r');
+}
+
+/** Lets a guest without capabilities listen on port 80. This thread is in the guest's network, and the setting is that network's. */
+function openLowPorts(): void {
+  try {
+    writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '0');
+  } catch {
+    // Where /proc/sys is read-only, only ports from 1024 on can be listened on.
+  }
 }
 
 async function listen(libc: LibC, v6: boolean): Promise<PlaneSockets> {
