@@ -32,7 +32,6 @@ for (const engine of ENGINES) {
     test('125 where the working directory is not there, and its name', async () => {
       const { exit, stderr } = await runJob(engine, { command: 'pwd', cwd: '/nowhere' });
       assert.equal(exit.code, 125);
-      assert.match(`${exit.failure}`, /could not set the guest up/);
       assert.match(`${exit.failure} ${stderr}`, /\/nowhere/);
     });
 
@@ -42,11 +41,11 @@ for (const engine of ENGINES) {
         running: async (guest, output) => {
           let expected = 'ready\n';
           for (const signal of TRAPPED) {
-            await until(expected, () => output() === expected);
+            await until(expected, () => output() === expected, 5000 * engine.patience);
             guest.signal(signal);
             expected += `${signal}\n`;
           }
-          await until(expected, () => output() === expected);
+          await until(expected, () => output() === expected, 5000 * engine.patience);
           guest.signal('SIGKILL');
         },
       });

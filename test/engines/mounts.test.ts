@@ -19,7 +19,7 @@ const STEPS: readonly Step[] = [
     'a read-only share cannot be written, changed, renamed, removed or mapped for writing',
     refused(
       'echo x >/ro/new', 'echo x >/ro/file', 'echo x >>/ro/file', 'truncate -s 0 /ro/file', 'chmod 777 /ro/file', 'chown 1:1 /ro/file', 'touch /ro/file', 'rm /ro/file', 'mv /ro/file /ro/other',
-      'mkdir /ro/folder', 'rmdir /ro/empty', 'ln /ro/file /ro/second', 'ln -s file /ro/link', 'mkfifo /ro/pipe', 'setfattr -n user.a -v b /ro/file', 'rm /ro/one-file', 'echo x >/one-file', 'rm /one-file', 'mount -o remount,rw /ro',
+      'mkdir /ro/folder', 'rmdir /ro/empty', 'ln /ro/file /ro/second', 'ln -s file /ro/link', 'mkfifo /ro/pipe', 'setfattr -n user.a -v b /ro/file', 'rm /ro/one-file', 'echo x >/one-file', 'rm /one-file', 'mount -o remount,rw /ro && echo x >/ro/file',
       `python3 -c 'import mmap, os; fd = os.open("/ro/file", os.O_RDWR); m = mmap.mmap(fd, 0); m[0] = 88'`,
       `python3 -c 'import mmap, os; fd = os.open("/ro/file", os.O_RDONLY); m = mmap.mmap(fd, 0, prot=mmap.PROT_READ | mmap.PROT_WRITE); m[0] = 88'`,
       'echo x >/proc/self/root/ro/file', 'exec 3</ro/file; echo x >/proc/self/fd/3',
@@ -49,7 +49,7 @@ for (const engine of ENGINES) {
     before(async () => {
       tree.fill();
       const mount = (source: string, destination: string, readOnly = true): Mount => ({ source: tree.path(source), destination, readOnly });
-      const home = process.getuid!() === 0 ? '/root' : '/home/user';
+      const home = engine.uid === 0 ? '/root' : '/home/user';
       result = await runJob(engine, {
         command: steps.command,
         args: steps.args,
