@@ -17,6 +17,7 @@ export const OVERLAY_MODULE = 'overlay';
 
 const BUSYBOX = 'bin/busybox';
 const moduleFile = (name: string): string => `lib/${name}.ko`;
+const MODULES = 'lib/modules';
 const FOLDERS = ['bin', 'dev', 'lib', 'proc', 'sys', 'share', 'new', 'run', 'tmp'];
 
 /**
@@ -24,6 +25,7 @@ const FOLDERS = ['bin', 'dev', 'lib', 'proc', 'sys', 'share', 'new', 'run', 'tmp
  * wherever there is one. QEMU runs with -no-reboot: a reboot ends it.
  */
 export function initText(modules: readonly string[]): string {
+  const atStart = modules.filter((name) => name !== OVERLAY_MODULE);
   return `#!/bin/busybox sh
 b=/bin/busybox
 end() {
@@ -32,9 +34,7 @@ end() {
 }
 trap 'end "the init of the job ended"' EXIT
 $b mount -t proc proc /proc
-for m in ${modules.filter((name) => name !== OVERLAY_MODULE).join(' ')}; do
-  $b insmod /lib/$m.ko || end "the module $m cannot be loaded"
-done
+$b modprobe -a ${atStart.join(' ')} || end 'the modules cannot be loaded'
 $b mount -t devtmpfs dev /dev
 read -r line </proc/cmdline
 case " $line " in
@@ -49,27 +49,37 @@ $b mount -t virtiofs ${SHARE_TAG} /share || end 'the share of the job cannot be 
 `;
 }
 
+export interface InitramfsContent {
+  readonly release: string;
+  readonly busybox: Buffer;
+  /** In the order in which they load. */
+  readonly modules: readonly LoadedModule[];
+}
+
 /** Uncompressed: unpacking it would cost the guest more than QEMU takes to copy it. */
-export function initramfs(busybox: Buffer, modules: readonly LoadedModule[]): Buffer {
+export function initramfs({ release, busybox, modules }: InitramfsContent): Buffer {
+  const ofRelease = `${MODULES}/${release}`;
   const entries: CpioEntry[] = [
-    ...FOLDERS.map((name): CpioEntry => ({ name, kind: 'folder' })),
+    ...[...FOLDERS, MODULES, ofRelease].map((name): CpioEntry => ({ name, kind: 'folder' })),
     // The first process has it as its stdin, stdout and stderr, before anything is mounted.
     { name: 'dev/console', kind: 'device', mode: 0o600, device: [5, 1] },
     { name: BUSYBOX, kind: 'file', mode: 0o755, data: busybox },
     { name: 'bin/sh', kind: 'link', mode: 0o777, data: 'busybox' },
     ...modules.map(({ name, bytes }): CpioEntry => ({ name: moduleFile(name), kind: 'file', data: bytes })),
+    // What modprobe looks up. It is given all names in the order in which they load, so that no module needs to name another.
+    { name: `${ofRelease}/modules.dep`, kind: 'file', data: modules.map(({ name }) => `/${moduleFile(name)}:\n`).join('') },
     { name: 'init', kind: 'file', mode: 0o755, data: initText(modules.map(({ name }) => name)) },
   ];
   return cpioArchive(entries);
 }
 
 /** The same with the init of this version, from an archive of an older one whose modules load in this order. Throws an `Error` where it is damaged. */
-export function withOwnInit(archive: Buffer, modules: readonly string[]): Buffer {
+export function withOwnInit(archive: Buffer, release: string, modules: readonly string[]): Buffer {
   const contents = cpioContents(archive);
   const contentOf = (name: string): Buffer => {
     const content = contents.get(name);
     if (content === undefined) throw new Error(`the archive lacks ${name}`);
     return content;
   };
-  return initramfs(contentOf(BUSYBOX), modules.map((name) => ({ name, bytes: contentOf(moduleFile(name)) })));
+  return initramfs({ release, busybox: contentOf(BUSYBOX), modules: modules.map((name) => ({ name, bytes: contentOf(moduleFile(name)) })) });
 }

@@ -90,7 +90,7 @@ export class KernelFolder {
     if (typeof manifest === 'string' || this.damage() !== null) return null;
     const { release, origin, ingredients } = manifest;
     const modules = ingredients.modules.map(({ name }) => name);
-    return { image: this.#bytes('image')!, initramfs: withOwnInit(this.#bytes('initramfs')!, modules), release, origin, ingredients };
+    return { image: this.#bytes('image')!, initramfs: withOwnInit(this.#bytes('initramfs')!, release, modules), release, origin, ingredients };
   }
 
   #manifest(): Manifest | string {

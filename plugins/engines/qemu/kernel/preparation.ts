@@ -42,7 +42,7 @@ export async function prepareKernel({ file, modules }: { file: string; modules: 
   return {
     release,
     image,
-    initramfs: initramfs(program, loaded),
+    initramfs: initramfs({ release, busybox: program, modules: loaded }),
     ingredients: { image: sha256(image), modules: loaded.map(({ name, bytes }) => ({ name, sha256: sha256(bytes) })), busybox: sha256(program) },
     packedBecause,
   };
