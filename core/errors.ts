@@ -362,6 +362,10 @@ export const ERRORS = {
     message: 'The mount of {source} on {destination} is refused: {reason}.',
     remedy: 'Change the mount in the profile.',
   },
+  engine_rootfs_refused: {
+    message: 'The root {path} is refused: {reason}.',
+    remedy: 'Name another folder, or an image saved in a tar, as `rootfs` in the profile.',
+  },
   engine_limit_refused: {
     message: 'The engine {engine} cannot give a guest {limit}: {reason}.',
     remedy: 'Change the limit in the profile.',
@@ -442,7 +446,7 @@ export const ERRORS = {
   },
   recipe_variable_unknown: {
     message: 'The variable {name} has no value{near}.',
-    remedy: 'Give it by --var {name}=VALUE, or write {literal} where the text itself is meant.',
+    remedy: 'Give it by --var {name}=VALUE, or write a second $ before it where the text itself is meant.',
   },
   recipe_requires: {
     message: 'The recipe {recipe} lacks what it requires: {lacking}.',

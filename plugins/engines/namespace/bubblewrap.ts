@@ -13,6 +13,7 @@ import type { BytePath } from '../root/plan.ts';
 import type { Stage } from '../root/stage.ts';
 import type { GuestPlan } from './plan.ts';
 import { filterArchitecture, seccompProgram } from './seccomp.ts';
+import { sessionOf } from './session.ts';
 
 /** Descriptors as bubblewrap gets them. It closes each before the command runs. */
 const FD = { options: 3, filter: 4, block: 5, status: 6 } as const;
@@ -38,13 +39,12 @@ export class Bubblewrap {
     if (architecture === null) throw new Error(`no system call filter for ${process.arch}`);
     this.#libc = libc;
     this.#block = libc.pipe();
-    const options = openSync(stage.file(Buffer.from([...isolation(plan), ...root].join('\0') + '\0', 'latin1')), 'r');
+    const session = sessionOf(stage, plan);
+    const options = openSync(stage.file(Buffer.from([...isolation(plan, session.environment), ...root, ...session.options].join('\0') + '\0', 'latin1')), 'r');
     const filter = openSync(stage.file(seccompProgram(architecture, plan.without)), 'r');
     // Options travel by descriptor, for a command line is everybody's to read and the environment is among them.
     const fixed = ['--args', FD.options, '--seccomp', FD.filter, '--block-fd', FD.block, '--json-status-fd', FD.status].map(String);
-    // A session of its own, with the terminal as its controlling one; `setsid` ends as the shell would: 126, 127.
-    const session = [plan.tools.setsid, ...(plan.terminal ? ['--ctty'] : []), '--', ...plan.command];
-    this.#child = spawn(plan.tools.bwrap, [...fixed, '--', ...session], {
+    this.#child = spawn(plan.tools.bwrap, [...fixed, '--', ...session.command], {
       stdio: [...GUEST_STDIO, options, filter, this.#block.read, 'pipe'],
       env: {},
       cwd: '/',
@@ -117,7 +117,7 @@ export class Bubblewrap {
   }
 }
 
-function isolation({ without, identity, cwd, environment }: GuestPlan): BytePath[] {
+function isolation({ without, identity, cwd }: GuestPlan, environment: GuestPlan['environment']): BytePath[] {
   return [
     ...(without.includes('capabilities') ? [] : ['--unshare-user', '--uid', `${identity.uid}`, '--gid', `${identity.gid}`, '--cap-drop', 'ALL']),
     ...(without.includes('processes') ? [] : ['--unshare-pid']),

@@ -8,12 +8,12 @@ import { refuseFolders } from '../plane/descriptors.ts';
 import { PlaneGuest } from '../plane/plane-guest.ts';
 import { PlaneProcess } from '../plane/plane-process.ts';
 import { environmentOf, identityOf } from '../root/environment.ts';
-import { planMounts } from '../root/mounts.ts';
+import { planRoot } from '../root/planning.ts';
 import { findTool, findTools } from '../tools.ts';
-import { trustFiles } from '../trust/stores.ts';
 import { INSTALL_LINE, examine } from './examination.ts';
 import type { Guard } from './guards.ts';
 import type { GuestPlan } from './plan.ts';
+import { ROOT_POINTS } from './plan.ts';
 import { Terminal } from './terminal.ts';
 
 const LAUNCHER = new URL(import.meta.url.endsWith('.ts') ? './launcher.ts' : './launcher.js', import.meta.url);
@@ -56,20 +56,18 @@ export class NamespaceEngine implements GuestEngine {
     terminal?.release();
     try {
       // The shares are walked, and the trust stores merged, while the helper starts.
-      const mounts = await planMounts(spec);
+      // A root of its own knows its own users, and this process's user is its root.
+      const identity = spec.rootfs === null ? identityOf(process.getuid?.() ?? 0, process.getgid?.() ?? 0) : identityOf(0, 0);
+      const cwd = spec.cwd ?? (spec.rootfs === null ? identity.home : '/');
+      const root = await planRoot(spec, { identity, cwd, points: ROOT_POINTS, writable: true, without });
       const walked = performance.now() - started;
-      const identity = identityOf(process.getuid?.() ?? 0, process.getgid?.() ?? 0);
       const plan: GuestPlan = {
+        ...root,
         command: [spec.command, ...spec.args],
         environment: environmentOf(spec, identity),
-        cwd: spec.cwd ?? identity.home,
-        identity,
-        mounts,
-        trust: spec.caCertificate === null ? [] : trustFiles(spec.caCertificate),
-        network: spec.network === 'plane',
+        cwd,
         terminal: terminal !== null,
         tools: { bwrap: found.tools.bwrap, setsid },
-        without,
       };
       const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners]);
       return new PlaneGuest({ helper, listeners, terminal, boot: { shares: walked, ...parts, prepare: performance.now() - started }, began: started });

@@ -2,6 +2,9 @@
 import type { RootPlan } from '../root/plan.ts';
 import type { Guard } from './guards.ts';
 
+/** What is mounted in a guest's root whatever the root has there. */
+export const ROOT_POINTS = ['proc', 'dev', 'tmp'] as const;
+
 export interface GuestPlan extends RootPlan {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;

@@ -13,10 +13,10 @@ const FRESH_FOLDERS = [
 
 /** Bubblewrap's options. */
 export async function guestRoot(stage: Stage, plan: GuestPlan): Promise<BytePath[]> {
+  const kernel = ['--proc', '/proc', ...(plan.without.includes('proc') ? [] : coveredProc(stage)), '--dev', '/dev'];
+  if (plan.rootfs) return layRoot(stage, plan, { at: '', between: [...kernel, '--perms', '1777', '--tmpfs', '/tmp'] });
   const between = [
-    ...['--proc', '/proc'],
-    ...(plan.without.includes('proc') ? [] : coveredProc(stage)),
-    ...['--dev', '/dev'],
+    ...kernel,
     ...(plan.without.includes('root') ? [] : FRESH_FOLDERS),
     ...['--perms', '0700', '--tmpfs', bytes(plan.identity.home)],
   ];

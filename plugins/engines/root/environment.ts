@@ -13,8 +13,8 @@ export function identityOf(uid: number, gid: number): Identity {
   return uid === 0 ? { uid, gid, name: 'root', home: '/root' } : { uid, gid, name: 'user', home: '/home/user' };
 }
 
-/** The profile's variables win over the trust variables, and these over the engine's own. */
-export function environmentOf(spec: Pick<GuestSpec, 'env' | 'caCertificate' | 'terminal'>, identity: Identity): Record<string, string> {
+/** The profile's variables win over the trust variables, these over an image's, and these over the engine's own. */
+export function environmentOf(spec: Pick<GuestSpec, 'env' | 'imageEnv' | 'caCertificate' | 'terminal'>, identity: Identity): Record<string, string> {
   return {
     PATH,
     HOME: identity.home,
@@ -23,6 +23,7 @@ export function environmentOf(spec: Pick<GuestSpec, 'env' | 'caCertificate' | 't
     SHELL: '/bin/sh',
     LANG: 'C.UTF-8',
     ...(spec.terminal ? { TERM: process.env['TERM'] ?? 'xterm' } : {}),
+    ...spec.imageEnv,
     ...(spec.caCertificate === null ? {} : trustVariables()),
     ...spec.env,
   };

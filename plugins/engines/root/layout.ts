@@ -3,8 +3,8 @@ import { copyFileSync, existsSync, lstatSync, readdirSync, readlinkSync, realpat
 import { dirname, join } from 'node:path';
 import { ETC_FILES, ownFiles, shownFolders } from './etc.ts';
 import { below, bytes } from './paths.ts';
-import type { BytePath, PlannedMount, RootPlan } from './plan.ts';
-import type { LayerFile, Stage } from './stage.ts';
+import type { BytePath, LayerFile, PlannedMount, RootPlan, RootfsPlan } from './plan.ts';
+import type { Stage } from './stage.ts';
 import { write } from './stage.ts';
 
 /** Folders of the root that are links into /usr, or folders of their own where /usr is not merged. */
@@ -21,6 +21,8 @@ export interface Layout {
 }
 
 export async function layRoot(stage: Stage, plan: RootPlan, { at, between }: Layout): Promise<Options> {
+  const { rootfs } = plan;
+  if (rootfs) return [...bareRoot(stage, plan, rootfs, at), ...between, ...plan.mounts.flatMap((mount) => share(stage, plan, at, mount))];
   const files = (folder: string): LayerFile[] => plan.trust.flatMap(({ path, content }) => inFolder(folder, path, content));
   return [
     ...(await systemFolders(stage, plan, at, files)),
@@ -29,6 +31,13 @@ export async function layRoot(stage: Stage, plan: RootPlan, { at, between }: Lay
     ...(plan.without.includes('root') ? hostFolders(plan, at) : []),
     ...plan.mounts.flatMap((mount) => share(stage, plan, at, mount)),
   ];
+}
+
+/** A root in place of the host's. Where a test takes the guard away, the folder itself. */
+function bareRoot(stage: Stage, { without }: RootPlan, rootfs: RootfsPlan, at: string): Options {
+  if (without.includes('rootfs')) return ['--bind', bytes(rootfs.folder), at || '/'];
+  const fresh = rootfs.fresh.flatMap((path) => ['--perms', '0700', '--tmpfs', `${at}${bytes(path)}`]);
+  return [rootfs.writable ? '--bind' : '--ro-bind', stage.rooted(rootfs), at || '/', ...fresh];
 }
 
 /** What a guest sees where a test takes its minimal root away: the host's folders, but where something of ours goes. */

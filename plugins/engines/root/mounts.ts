@@ -8,7 +8,7 @@ import type { BytePath, Cover, PlannedMount } from './plan.ts';
 import { walkShare } from './shares.ts';
 
 /** File systems of the kernel: a share of them would show the host's processes and devices. */
-const KERNEL_TREES = ['/proc', '/sys', '/dev'] as const;
+export const KERNEL_TREES = ['/proc', '/sys', '/dev'] as const;
 
 export async function planMounts(spec: Pick<GuestSpec, 'mounts' | 'maskedNames' | 'hiddenPaths'>): Promise<PlannedMount[]> {
   const hidden = spec.hiddenPaths.filter((path) => existsSync(path)).map((path) => realpathSync(path));

@@ -1,5 +1,5 @@
 /** How a guest's root is put together, as the host tells its helper. Plain JSON. */
-import type { TrustFile } from '../trust/stores.ts';
+import type { TrustContent, TrustFile } from '../trust/stores.ts';
 
 /**
  * A path below a mount, as a byte string (one character a byte): file names need not be UTF-8.
@@ -45,13 +45,40 @@ export const ROOT_GUARDS = [
   'overlays',
   /** Masked names and hidden paths. */
   'masks',
+  /** An overlay between the guest and the folder that is its root. */
+  'rootfs',
 ] as const;
 
 export type RootGuard = (typeof ROOT_GUARDS)[number];
 
+export type Content = TrustContent | 'folder';
+
+export interface LayerFile {
+  /** Relative to the folder that the layer lies over. */
+  readonly path: string;
+  readonly content: Content;
+}
+
+/** A folder of the host as the guest's root. What is laid over it is settled: the one who lays it follows no link. */
+export interface RootfsPlan {
+  /** The folder's real path. */
+  readonly folder: string;
+  /** Files of ours, covers of what the guest may not see, and what mounts are mounted on. */
+  readonly files: readonly LayerFile[];
+  /** Folders of the guest that are empty at the start, for those of the root belong to another user. */
+  readonly fresh: readonly string[];
+  /**
+   * True: the guest writes to an overlay that ends with it. False: the tree is read-only, for an engine whose guest
+   * makes such an overlay itself.
+   */
+  readonly writable: boolean;
+}
+
 export interface RootPlan {
   readonly identity: Identity;
   readonly mounts: readonly PlannedMount[];
+  /** The root in place of the host's; its trust stores are among its files, and the mounts' destinations are where its links lead. */
+  readonly rootfs?: RootfsPlan | null | undefined;
   /** The trust stores that replace the host's; none where nothing is decrypted. */
   readonly trust: readonly TrustFile[];
   readonly network: boolean;

@@ -3,21 +3,16 @@
  * namespace, so that nothing is left behind however the helper ends. It is mounted over /sys, which neither the
  * helper nor a guest needs.
  */
-import { chmodSync, cpSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { MS_BIND, MS_REC } from '../libc.ts';
 import type { LibC } from '../libc.ts';
-import type { TrustContent } from '../trust/stores.ts';
+import type { Content, LayerFile, RootfsPlan } from './plan.ts';
 
 const MOUNT_POINT = '/sys';
-
-export type Content = TrustContent | 'folder';
-
-export interface LayerFile {
-  /** Relative to the folder. */
-  readonly path: string;
-  readonly content: Content;
-}
+/** What a guest may write to its root: so much, and not more than half of the memory. */
+const ROOT_SPACE = 4 * 1024 ** 3;
 
 export interface Layered {
   /** Where on the stage the folder is seen. */
@@ -86,6 +81,31 @@ export class Stage {
     }
   }
 
+  /** A folder of the host as a guest's root, which is an overlay or nothing: its own files must not change. */
+  rooted({ folder, files, writable }: RootfsPlan): string {
+    const [at, source] = [this.folder(), this.folder()];
+    const own = this.#own(folder, files);
+    likeBelow(own, folder);
+    try {
+      if (!this.#overlays) throw new Error('left out');
+      this.#libc.mount(folder, source, null, MS_BIND, null);
+      this.#libc.mount('overlay', at, 'overlay', 0, `lowerdir=${own}:${source}${writable ? this.#upper(own) : ''}`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`no overlay can be made of the root ${folder}, with Linux 5.11 or later and no file system mounted below it (${reason})`);
+    }
+    return at;
+  }
+
+  /** Options that make an overlay writable, within bounds. */
+  #upper(own: string): string {
+    const space = this.folder();
+    this.#libc.mount('tmpfs', space, 'tmpfs', 0, `mode=0700,size=${Math.min(ROOT_SPACE, Math.floor(totalmem() / 2))}`);
+    for (const name of ['upper', 'work']) mkdirSync(join(space, name));
+    chmodSync(join(space, 'upper'), statSync(own).mode & 0o1777);
+    return `,upperdir=${space}/upper,workdir=${space}/work,userxattr`;
+  }
+
   bind(source: string, at: string): void {
     this.#libc.mount(source, at, null, MS_BIND | MS_REC, null);
   }
@@ -96,6 +116,16 @@ export class Stage {
     chmodSync(own, statSync(lower).mode & 0o1777);
     for (const file of files) write(join(own, file.path), file.content);
     return own;
+  }
+}
+
+/** Gives folders of ours the modes of those that they lie over; their owner, whom the guest's user is, may always enter. */
+function likeBelow(own: string, lower: string): void {
+  for (const { name } of readdirSync(own, { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
+    const below = lstatSync(join(lower, name), { throwIfNoEntry: false });
+    if (!below?.isDirectory()) continue;
+    chmodSync(join(own, name), (below.mode & 0o1777) | 0o700);
+    likeBelow(join(own, name), join(lower, name));
   }
 }
 
