@@ -3,7 +3,8 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSy
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { KernelStore } from '../../plugins/engines/qemu/kernel/store.ts';
-import { setUpKernel } from '../../plugins/engines/qemu/setup/kernel-setup.ts';
+import { Debian } from '../../plugins/engines/qemu/setup/debian.ts';
+import { KernelSetup } from '../../plugins/engines/qemu/setup/kernel-setup.ts';
 
 const CACHE = join(import.meta.dirname, '../../.cache');
 const HOME = join(CACHE, 'qemu');
@@ -20,8 +21,8 @@ export async function testKernelHome(): Promise<string> {
   mkdirSync(CACHE, { recursive: true });
   const release = await lock();
   try {
-    const said: string[] = [];
-    await setUpKernel({ store, path: null, say: (sentence) => said.push(sentence) });
+    const quietly = (): void => undefined;
+    await Debian.within(HOME, quietly, (debian) => new KernelSetup({ store, debian, say: quietly, trial: async () => null }).run(null));
     return HOME;
   } finally {
     release();

@@ -4,7 +4,7 @@ import { chmodSync, closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readFi
 import { dirname, join } from 'node:path';
 import { MentuError } from '../../../../core/index.ts';
 
-const DRAFT = '.draft-';
+export const DRAFT_PREFIX = '.draft-';
 /** No draft takes as long to write; one that is older was left behind. */
 const DRAFT_AGE_MS = 60 * 60 * 1000;
 
@@ -23,7 +23,7 @@ export function makePrivateFolder(folder: string): void {
 
 /** Under its name are the old bytes or the new ones, also where the machine stops in between. */
 export function writeKept(file: string, data: Buffer | string, mode = 0o600): void {
-  const draft = join(dirname(file), `${DRAFT}${randomUUID()}`);
+  const draft = join(dirname(file), `${DRAFT_PREFIX}${randomUUID()}`);
   try {
     const fd = openSync(draft, 'wx', mode);
     try {
@@ -51,7 +51,7 @@ export function readKeptJson(file: string): unknown {
 
 /** Removes what interrupted writers left in a folder. */
 export function removeOldDrafts(folder: string): void {
-  for (const name of readdirSync(folder).filter((each) => each.startsWith(DRAFT))) {
+  for (const name of readdirSync(folder).filter((each) => each.startsWith(DRAFT_PREFIX))) {
     const stat = lstatSync(join(folder, name), { throwIfNoEntry: false });
     if (stat && Date.now() - stat.mtimeMs > DRAFT_AGE_MS) rmSync(join(folder, name), { recursive: true, force: true });
   }

@@ -74,6 +74,7 @@ export class KernelStore {
    * `packedBecause`: why the kernel is booted as it is, which takes longer; null where it was unpacked.
    */
   async prepare({ file, modules, origin }: { file: string; modules: string | null; origin: string }, busybox: Busybox): Promise<{ kernel: GuestKernel; packedBecause: string | null }> {
+    identityOf(file);
     let prepared;
     try {
       prepared = await prepareKernel({ file, modules }, busybox.file);

@@ -10,25 +10,21 @@ export interface FoundBusybox extends Busybox {
 }
 
 const HOST_PLACES = ['/bin/busybox', '/usr/bin/busybox'];
-const PACKAGE = 'busybox-static';
+export const BUSYBOX_PACKAGE = 'busybox-static';
 
 /** Null where the host has none. `passOver` is told of those that do not do. */
 export function hostBusybox(passOver: (file: string, reason: string) => void, places: readonly string[] = HOST_PLACES): FoundBusybox | null {
   for (const file of places.filter((each) => existsSync(each))) {
     const flaw = flawOf(file);
-    if (flaw === null) return { file, origin: `the host's ${file}`, trust: 'It is a program of this machine, as its own packages installed it.' };
+    if (flaw === null) return { file, origin: `the host's ${file}`, trust: "It is this machine's own." };
     passOver(file, flaw);
   }
   return null;
 }
 
 export async function debianBusybox(debian: Debian): Promise<FoundBusybox> {
-  const { name, version, address, sha256, folder } = await debian.unpack(PACKAGE);
-  const file = ['bin/busybox', 'usr/bin/busybox'].map((path) => join(folder, path)).find((path) => existsSync(path));
+  const { name, version, trust, folder } = await debian.unpack(BUSYBOX_PACKAGE);
+  const file = HOST_PLACES.map((path) => join(folder, path)).find((path) => existsSync(path));
   if (file === undefined) throw new Error(`the package ${name} has no busybox`);
-  return {
-    file,
-    origin: `Debian package ${name} ${version}`,
-    trust: `apt fetched ${address} and held it against the signed lists of that archive; its SHA-256 is ${sha256}.`,
-  };
+  return { file, origin: `Debian package ${name} ${version}`, trust };
 }

@@ -1,7 +1,8 @@
 /** Debian's packages, by the system's own apt: installed as root, or fetched and unpacked by anybody. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { DRAFT_PREFIX, makePrivateFolder } from '../kernel/kept-file.ts';
 import { runCommand } from './system-command.ts';
 
 const APT_GET = '/usr/bin/apt-get';
@@ -10,6 +11,7 @@ const DPKG_DEB = '/usr/bin/dpkg-deb';
 const QUICK_MS = 30_000;
 const UPDATE_MS = 180_000;
 const DOWNLOAD_MS = 600_000;
+const UNPACK_MS = 180_000;
 const INSTALL_MS = 600_000;
 /** Another apt may hold the lock for a while. */
 const LOCK_SECONDS = 120;
@@ -17,22 +19,19 @@ const LOCK_SECONDS = 120;
 export interface UnpackedPackage {
   readonly name: string;
   readonly version: string;
-  /** The file's address in the archive whose signature apt checked. */
-  readonly address: string;
-  readonly sha256: string;
+  /** Why it is trusted, as a sentence. */
+  readonly trust: string;
   /** Holds what the package would install. */
   readonly folder: string;
 }
 
-/** One use of apt, with a folder of its own for what it fetches. */
 export class Debian {
   readonly #folder: string;
   readonly #say: (sentence: string) => void;
   #lists: readonly string[] = [];
   #updated = false;
 
-  /** `folder`: an empty one, which whoever made it removes. */
-  constructor(folder: string, say: (sentence: string) => void) {
+  private constructor(folder: string, say: (sentence: string) => void) {
     this.#folder = folder;
     this.#say = say;
   }
@@ -41,40 +40,58 @@ export class Debian {
     return [APT_GET, APT_CACHE, DPKG_DEB].every((file) => existsSync(file));
   }
 
-  /** As root. */
-  async install(packages: readonly string[]): Promise<void> {
-    const install = (): Promise<string> =>
-      runCommand(APT_GET, ['-q', '-y', '--no-install-recommends', '-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`, 'install', ...packages], { limitMs: INSTALL_MS });
-    await this.#withFreshLists(install);
+  /** By the lists of packages that are there. */
+  static knows(name: string): Promise<boolean> {
+    return runCommand(APT_CACHE, ['show', '--no-all-versions', name], { limitMs: QUICK_MS }).then((text) => text.trim() !== '', () => false);
   }
 
-  /** The newest kernel that a package without files of its own (`linux-image-cloud-amd64`) stands for. */
-  async dependencyOf(metapackage: string, pattern: RegExp): Promise<string> {
-    return this.#withFreshLists(async () => {
-      const text = await runCommand(APT_CACHE, [...this.#lists, 'show', '--no-all-versions', metapackage], { limitMs: QUICK_MS });
-      const depends = /^Depends: (.*)$/m.exec(text)?.[1]?.split(/[,|]/) ?? [];
-      const found = depends.map((each) => each.trim().split(/[ :]/)[0]!).find((name) => pattern.test(name));
-      if (found === undefined) throw new Error(`the package ${metapackage} names no ${pattern.source}`);
-      return found;
-    });
+  /** Gives apt a folder below `home` for what it fetches, which is gone afterwards. */
+  static async within<Result>(home: string, say: (sentence: string) => void, act: (debian: Debian) => Promise<Result>): Promise<Result> {
+    makePrivateFolder(home);
+    const folder = mkdtempSync(join(home, DRAFT_PREFIX));
+    try {
+      return await act(new Debian(folder, say));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** As root. */
+  async install(packages: readonly string[]): Promise<void> {
+    const options = ['-q', '-y', '--no-install-recommends', '-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`];
+    await this.#withFreshLists(() => runCommand(APT_GET, [...options, 'install', ...packages], { limitMs: INSTALL_MS }));
   }
 
   /** Fetches a package, which apt holds against the archive's signed lists, and unpacks it without installing anything. */
-  async unpack(name: string): Promise<UnpackedPackage> {
+  unpack(name: string): Promise<UnpackedPackage> {
+    return this.#withFreshLists(() => this.#unpack(name));
+  }
+
+  /** The same with the package that another (`linux-image-cloud-amd64`) stands for today. */
+  unpackDependency(metapackage: string, pattern: RegExp): Promise<UnpackedPackage> {
     return this.#withFreshLists(async () => {
-      const listed = await this.#apt(['download', '--print-uris', name], QUICK_MS);
-      const [, address, file, , sha256] = /^'([^']+)' (\S+) (\d+) SHA256:([0-9a-f]{64})$/m.exec(listed) ?? [];
-      if (address === undefined || file === undefined || sha256 === undefined) throw new Error(`apt names no file with a SHA-256 for the package ${name}`);
-      await this.#apt(['-o', 'APT::Get::AllowUnauthenticated=false', 'download', name], DOWNLOAD_MS);
-      const path = join(this.#folder, file);
-      const found = createHash('sha256').update(readFileSync(path)).digest('hex');
-      if (found !== sha256) throw new Error(`${file} has the SHA-256 ${found} in place of ${sha256}`);
-      const folder = join(this.#folder, name);
-      mkdirSync(folder);
-      await runCommand(DPKG_DEB, ['-x', path, folder], { limitMs: INSTALL_MS });
-      const version = (await runCommand(DPKG_DEB, ['-f', path, 'Version'], { limitMs: QUICK_MS })).trim();
-      return { name, version, address, sha256, folder };
+      const text = await runCommand(APT_CACHE, [...this.#lists, 'show', '--no-all-versions', metapackage], { limitMs: QUICK_MS });
+      const depends = /^Depends: (.*)$/m.exec(text)?.[1]?.split(/[,|]/) ?? [];
+      const name = depends.map((each) => each.trim().split(/[ :]/)[0]!).find((each) => pattern.test(each));
+      if (name === undefined) throw new Error(`the package ${metapackage} names none like ${pattern.source}`);
+      return this.#unpack(name);
     });
+  }
+
+  async #unpack(name: string): Promise<UnpackedPackage> {
+    const listed = await this.#apt(['download', '--print-uris', name], QUICK_MS);
+    const [, address, file, sha256] = /^'([^']+)' ([^\s/]+) \d+ SHA256:([0-9a-f]{64})$/m.exec(listed) ?? [];
+    if (address === undefined || file === undefined || sha256 === undefined) throw new Error(`apt names no file with a SHA-256 for the package ${name}`);
+    await this.#apt(['-o', 'APT::Get::AllowUnauthenticated=false', 'download', name], DOWNLOAD_MS);
+    const path = join(this.#folder, file);
+    const found = createHash('sha256').update(readFileSync(path)).digest('hex');
+    if (found !== sha256) throw new Error(`${file} has the SHA-256 ${found} in place of ${sha256}`);
+    const folder = join(this.#folder, name);
+    mkdirSync(folder);
+    await runCommand(DPKG_DEB, ['-x', path, folder], { limitMs: UNPACK_MS });
+    const version = (await runCommand(DPKG_DEB, ['-f', path, 'Version'], { limitMs: QUICK_MS })).trim();
+    const trust = `apt fetched ${address} and held it against the signed lists of that archive: its SHA-256 is ${sha256}. It was unpacked, not installed.`;
+    return { name, version, trust, folder };
   }
 
   /** A second time with new lists of packages where it fails: they may be absent, or of an older state of the archive. */
@@ -92,7 +109,7 @@ export class Debian {
   async #update(): Promise<void> {
     this.#updated = true;
     if (process.getuid?.() !== 0) {
-      const [lists, cache] = ['lists', 'cache'].map((name) => join(this.#folder, name)) as [string, string];
+      const [lists, cache] = [join(this.#folder, 'lists'), join(this.#folder, 'cache')];
       for (const folder of [join(lists, 'partial'), join(cache, 'archives', 'partial')]) mkdirSync(folder, { recursive: true });
       this.#lists = ['-o', `Dir::State::Lists=${lists}`, '-o', `Dir::Cache=${cache}`];
     }

@@ -1,86 +1,108 @@
 /** Brings a kernel and a busybox into the store: what is there and whole stays, what is missing is found or fetched. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { MentuError } from '../../../../core/index.ts';
 import type { Busybox } from '../kernel/busybox.ts';
-import { makePrivateFolder } from '../kernel/kept-file.ts';
 import type { GuestKernel, KernelStore } from '../kernel/store.ts';
-import { debianBusybox, hostBusybox } from './busybox.ts';
+import { BUSYBOX_PACKAGE, debianBusybox, hostBusybox } from './busybox.ts';
 import { Debian } from './debian.ts';
-import { debianKernel, hostKernels } from './kernels.ts';
+import { failure } from './failure.ts';
+import { METAPACKAGES, debianKernel, hostKernels, type FoundKernel } from './kernels.ts';
 
-export interface KernelSetup {
+export interface KernelSetupOptions {
   readonly store: KernelStore;
-  /** A kernel that is named instead of found. */
-  readonly path: string | null;
+  readonly debian: Debian;
   /** Told of each step, in sentences. */
   readonly say: (sentence: string) => void;
+  /** Whether a kernel comes up here: null, or what it said last. */
+  readonly trial: (kernel: GuestKernel) => Promise<string | null>;
+  /** Which kernels of the host are looked at. */
+  readonly hostKernels?: string;
 }
 
-/** Resolves to the kernel that guests will boot. Throws `kernel_unusable` or `engine_setup_failed`. */
-export async function setUpKernel({ store, path, say }: KernelSetup): Promise<GuestKernel> {
-  makePrivateFolder(store.folder);
-  const scratch = mkdtempSync(join(store.folder, '.draft-'));
-  const debian = new Debian(scratch, say);
-  try {
-    const kept = path === null ? keptKernel(store, say) : null;
-    if (kept !== null) return kept;
-    const busybox = store.busybox() ?? (await findBusybox(store, debian, say));
-    const kernel = path === null ? await findKernel(store, busybox, debian, say) : await prepare(store, { file: path, modules: null, origin: `the file ${path}` }, busybox, say);
+const NAMING_LINE = 'Name a kernel for x86_64 whose modules are installed: mentu-runtime engine setup qemu --kernel FILE';
+
+export class KernelSetup {
+  readonly #options: KernelSetupOptions;
+
+  constructor(options: KernelSetupOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves to the kernel that guests will boot. `path`: one that is named instead of found. Throws `kernel_unusable` or `engine_setup_failed`. */
+  async run(path: string | null): Promise<GuestKernel> {
+    const { store } = this.#options;
+    const kernel = path === null ? ((await this.#kept()) ?? (await this.#found())) : await this.#named(path);
     store.choose(kernel);
     return kernel;
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
   }
-}
 
-function keptKernel(store: KernelStore, say: (sentence: string) => void): GuestKernel | null {
-  const { kernel, reason } = store.state();
-  const damage = kernel === null ? reason : store.damageOf(kernel);
-  if (kernel !== null && damage === null && store.busybox() !== null) {
-    say(`The kernel ${kernel.release} is set up already (${kernel.origin}); every byte of it is as it was written.`);
+  async #kept(): Promise<GuestKernel | null> {
+    const { store, say } = this.#options;
+    const { kernel, reason } = store.state();
+    if (kernel === null) {
+      if (store.hasChosen()) say(`What was set up before is prepared anew: ${reason}.`);
+      return null;
+    }
+    const damage = store.damageOf(kernel) ?? (store.busybox() === null ? 'its busybox is missing or damaged' : null);
+    if (damage !== null) {
+      say(`What was set up before is prepared anew: ${damage}.`);
+      return null;
+    }
+    say(`The kernel ${kernel.release} is there already (${kernel.origin}), and every byte of it is as it was written.`);
+    return this.#up(kernel);
+  }
+
+  async #named(path: string): Promise<GuestKernel> {
+    const busybox = await this.#busybox();
+    const file = resolve(path);
+    return this.#up(await this.#prepare({ file, modules: null, origin: `the file ${file}`, trust: 'It is trusted for being named.' }, busybox));
+  }
+
+  async #found(): Promise<GuestKernel> {
+    const busybox = await this.#busybox();
+    for (const found of hostKernels(this.#passOver, this.#options.hostKernels)) {
+      try {
+        return await this.#up(await this.#prepare(found, busybox));
+      } catch (error) {
+        if (!(error instanceof MentuError)) throw error;
+        this.#passOver(found.file, String(error.params['reason']));
+      }
+    }
+    return this.#up(await this.#prepare(await this.#fromDebian(METAPACKAGES[0], debianKernel), busybox));
+  }
+
+  async #busybox(): Promise<Busybox> {
+    const { store, say } = this.#options;
+    const kept = store.busybox();
+    if (kept !== null) return kept;
+    const found = hostBusybox(this.#passOver) ?? (await this.#fromDebian(BUSYBOX_PACKAGE, debianBusybox));
+    say(`Took a busybox for the guests' init: ${found.origin}. ${found.trust}`);
+    return store.keepBusybox(found);
+  }
+
+  async #prepare({ trust, ...source }: Omit<FoundKernel, 'modules'> & { readonly modules: string | null }, busybox: Busybox): Promise<GuestKernel> {
+    const { kernel, packedBecause } = await this.#options.store.prepare(source, busybox);
+    this.#options.say(`Prepared the kernel ${kernel.release}: ${kernel.origin}. ${trust}`);
+    if (packedBecause !== null) this.#options.say(`Guests unpack this kernel at each start, which takes longer: ${packedBecause}.`);
     return kernel;
   }
-  if (kernel !== null || store.hasChosen()) say(`What was set up before is prepared anew: ${damage ?? 'its busybox is missing or damaged'}.`);
-  return null;
-}
 
-async function findBusybox(store: KernelStore, debian: Debian, say: (sentence: string) => void): Promise<Busybox> {
-  const passOver = (file: string, reason: string): void => say(`Passed over ${file}: ${reason}.`);
-  const found = hostBusybox(passOver) ?? (await fromDebian('busybox-static', () => debianBusybox(debian)));
-  say(`Took busybox for the guest's init from ${found.origin}. ${found.trust}`);
-  return store.keepBusybox(found);
-}
+  async #up(kernel: GuestKernel): Promise<GuestKernel> {
+    const words = await this.#options.trial(kernel);
+    if (words !== null) throw failure(`the kernel ${kernel.release} (${kernel.origin}) does not come up here: ${words}`, NAMING_LINE);
+    return kernel;
+  }
 
-async function findKernel(store: KernelStore, busybox: Busybox, debian: Debian, say: (sentence: string) => void): Promise<GuestKernel> {
-  const passOver = (file: string, reason: string): void => say(`Passed over ${file}: ${reason}.`);
-  for (const { trust, ...found } of hostKernels(passOver)) {
+  async #fromDebian<Found>(name: string, fetch: (debian: Debian) => Promise<Found>): Promise<Found> {
+    if (!Debian.isHere()) {
+      throw failure(`this machine has no ${name} and no apt-get to fetch it with`, name === BUSYBOX_PACKAGE ? 'Install a static busybox as /bin/busybox.' : NAMING_LINE);
+    }
     try {
-      const kernel = await prepare(store, found, busybox, say);
-      say(trust);
-      return kernel;
+      return await fetch(this.#options.debian);
     } catch (error) {
-      passOver(found.file, error instanceof MentuError ? String(error.params['reason']) : String(error));
+      throw failure(`Debian's package ${name} could not be had: ${error instanceof Error ? error.message : String(error)}`, `See what this says: apt-get update && apt-get download ${name}`, error);
     }
   }
-  const { trust, ...found } = await fromDebian('linux-image-cloud-amd64', () => debianKernel(debian));
-  const kernel = await prepare(store, found, busybox, say);
-  say(`${trust} Nothing of it was installed.`);
-  return kernel;
-}
 
-async function prepare(store: KernelStore, source: { file: string; modules: string | null; origin: string }, busybox: Busybox, say: (sentence: string) => void): Promise<GuestKernel> {
-  const { kernel, packedBecause } = await store.prepare(source, busybox);
-  say(`Prepared the kernel ${kernel.release} from ${kernel.origin}${packedBecause === null ? '' : `; guests unpack it at each start, for ${packedBecause}`}.`);
-  return kernel;
-}
-
-async function fromDebian<Found>(name: string, fetch: () => Promise<Found>): Promise<Found> {
-  const failed = (reason: string, mend: string, cause?: unknown): MentuError => new MentuError('engine_setup_failed', { engine: 'qemu', reason, mend }, { cause });
-  if (!Debian.isHere()) throw failed(`this machine has no ${name}, and no apt-get to fetch it with`, 'Run "mentu-runtime engine setup qemu --kernel FILE" with a kernel for x86_64 whose modules are installed, and install a static busybox as /bin/busybox.');
-  try {
-    return await fetch();
-  } catch (error) {
-    throw failed(`Debian's package ${name} could not be had: ${error instanceof Error ? error.message : String(error)}`, `See what this says: apt-get update && apt-get download ${name}`, error);
-  }
+  readonly #passOver = (file: string, reason: string): void => this.#options.say(`Passed over ${file}: ${reason}.`);
 }

@@ -1,6 +1,6 @@
 /** Where setup finds a kernel: the host's own ones, or Debian's package. */
-import { globSync, openSync, readSync, closeSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { closeSync, globSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
 import { releaseOf } from '../kernel/bzimage.ts';
 import { ModuleFolder } from '../kernel/module-set.ts';
 import { modulesOf } from '../kernel/source.ts';
@@ -15,7 +15,7 @@ export interface FoundKernel {
 }
 
 /** Without drivers of real hardware, so a third of the size. */
-const METAPACKAGES = ['linux-image-cloud-amd64', 'linux-image-amd64'];
+export const METAPACKAGES = ['linux-image-cloud-amd64', 'linux-image-amd64'];
 const KERNEL_PACKAGE = /^linux-image-\d\S*-amd64$/;
 const HOST_KERNELS = '/boot/vmlinuz-*';
 /** The header of a bzImage, with the text of its release. */
@@ -31,7 +31,7 @@ export function hostKernels(passOver: (file: string, reason: string) => void, pa
       if (modules === null) throw new Error('its modules are not installed');
       const { lacking } = new ModuleFolder(modules);
       if (lacking.length > 0) throw new Error(`it has no ${lacking.join(', ')}`);
-      found.push({ file, modules, release, origin: `the host's ${file}`, trust: `It is ${basename(file)} of this machine, as its own packages installed it.` });
+      found.push({ file, modules, release, origin: `the host's ${file}`, trust: "It is this machine's own." });
     } catch (error) {
       passOver(file, error instanceof Error ? error.message : String(error));
     }
@@ -45,16 +45,11 @@ export async function debianKernel(debian: Debian): Promise<FoundKernel> {
   const failures: string[] = [];
   for (const metapackage of METAPACKAGES) {
     try {
-      const { name, version, address, sha256, folder } = await debian.unpack(await debian.dependencyOf(metapackage, KERNEL_PACKAGE));
+      const { name, version, trust, folder } = await debian.unpackDependency(metapackage, KERNEL_PACKAGE);
       const [file] = globSync(join(folder, 'boot/vmlinuz-*'));
       const modules = file === undefined ? null : modulesOf(file, releaseOf(beginning(file)));
       if (file === undefined || modules === null) throw new Error(`the package ${name} has no kernel with modules`);
-      return {
-        file,
-        modules,
-        origin: `Debian package ${name} ${version}`,
-        trust: `apt fetched ${address} and held it against the signed lists of that archive; its SHA-256 is ${sha256}.`,
-      };
+      return { file, modules, origin: `Debian package ${name} ${version}`, trust };
     } catch (error) {
       failures.push(error instanceof Error ? error.message : String(error));
     }
