@@ -366,6 +366,14 @@ export const ERRORS = {
     message: 'The root {path} is refused: {reason}.',
     remedy: 'Name another folder, or an image saved in a tar, as `rootfs` in the profile.',
   },
+  engine_image_invalid: {
+    message: 'The image {file} cannot be used: {reason}.',
+    remedy: 'Save it again, with "docker save" or as an OCI layout in a tar (not compressed as a whole), or name a folder with its files.',
+  },
+  engine_image_platform: {
+    message: 'The image {file} is for {found}, and this machine is {wanted}.',
+    remedy: 'Save the image of this platform: docker pull --platform {wanted}, and then docker save.',
+  },
   engine_limit_refused: {
     message: 'The engine {engine} cannot give a guest {limit}: {reason}.',
     remedy: 'Change the limit in the profile.',
@@ -425,6 +433,10 @@ export const ERRORS = {
   unknown_engine: {
     message: 'There is no engine {engine}.',
     remedy: 'Engines: {near}.',
+  },
+  engine_choice_unusable: {
+    message: 'The file {file}, which names the default engine, cannot be used: {reason}.',
+    remedy: 'Remove it, and choose again by "mentu-runtime engine switch NAME".',
   },
   no_engine: {
     message: 'No guest engine works on {platform} yet.',

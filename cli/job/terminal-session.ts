@@ -20,6 +20,8 @@ export class TerminalSession {
     process.stdin.setRawMode(true);
     leaveOutputAlone();
     process.stdin.on('data', this.#onInput);
+    // An earlier session has paused it, and then a listener alone does not let it flow.
+    process.stdin.resume();
     process.stdout.on('resize', this.#onResize);
     terminal.output.on('data', (chunk: Buffer) => {
       status?.sawOutput(chunk);

@@ -19,7 +19,7 @@ export interface Step {
   /** The recipe's and the step's own. */
   readonly env: Readonly<Record<string, string>>;
   readonly vm: boolean;
-  /** As the step or the recipe names it. */
+  /** As the step names it, or the recipe for steps that may run in a guest. */
   readonly engine: string | null;
   readonly capture: boolean;
   /** Absolute path. */
@@ -78,7 +78,7 @@ export function readRecipe(files: SourceFiles, path: string, name: string, varia
       commandLine,
       env: { ...env, ...fillMap(entry.env, at('env')) },
       vm: entry.vm ?? value.vm ?? false,
-      engine: entry.engine ?? value.engine ?? null,
+      engine: entry.engine ?? (entry.vm === false ? undefined : value.engine) ?? null,
       capture: entry.enableInterception ?? false,
       profile,
       preset: preset !== null && (isPath(preset) || /\.ya?ml$/.test(preset)) ? resolve(folder, preset) : preset,

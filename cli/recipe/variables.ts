@@ -41,7 +41,7 @@ export class Variables {
       const value = this.#given.get(name);
       if (value !== undefined) return value;
       if (this.#isOpen) return whole;
-      throw new MentuError('recipe_variable_unknown', { name, near: this.#near(name), literal: `$${whole}` }, { place });
+      throw new MentuError('recipe_variable_unknown', { name, near: this.#near(name) }, { place });
     });
   }
 

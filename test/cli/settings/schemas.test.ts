@@ -11,7 +11,7 @@ type Node = { type?: unknown; description?: string; properties?: Record<string, 
 test('the published schemas are the ones that validate, and those of the settings explain every key', (t) => {
   const workspace = new Workspace(t);
   const files = publishSchemas(workspace.path('schemas'));
-  assert.deepEqual(files.map((file) => file.split('/').at(-1)), ['profile.json', 'preset.json', 'config.json', 'flow.json']);
+  assert.deepEqual(files.map((file) => file.split('/').at(-1)), ['profile.json', 'preset.json', 'config.json', 'recipe.json', 'flow.json']);
   for (const [name, source] of Object.entries(publishedSchemas)) {
     const schema = JSON.parse(readFileSync(workspace.path(`schemas/${name}`), 'utf8')) as Node & { $schema: string; title: string };
     assert.equal(schema.$schema, 'https://json-schema.org/draft/2020-12/schema', name);

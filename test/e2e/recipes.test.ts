@@ -1,0 +1,169 @@
+/** `mentu run`: the steps of a recipe in guests and on the host, captured or not, and the record of the run. */
+import assert from 'node:assert/strict';
+import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { RunRecordFile } from '../../cli/recipe/run-record.ts';
+import { Stage } from './stage/stage.ts';
+import { flowsOf, until, type Run } from './stage/workspace.ts';
+
+const LIMIT = { timeout: 90_000 };
+let stage: Stage;
+before(async () => {
+  stage = await Stage.open();
+  stage.profile();
+});
+after(() => stage.close());
+
+interface RecipeRun extends Run {
+  readonly record: RunRecordFile;
+  readonly folder: string;
+}
+
+/** `mentu run --json` of a recipe, written beside the profile. */
+async function run(recipe: object, ...flags: string[]): Promise<RecipeRun> {
+  stage.workspace.write('recipe.json', recipe);
+  const result = await stage.workspace.run('mentu', ['run', './recipe.json', '--json', ...flags]);
+  const line = result.stderr.trimEnd().split('\n').findLast((text) => text.startsWith('{'));
+  if (line === undefined) throw new Error(`no record; exit ${result.code}\n${result.stdout}\n${result.stderr}`);
+  const record = JSON.parse(line) as RunRecordFile;
+  return { ...result, record, folder: record.directory };
+}
+
+const statesOf = (record: RunRecordFile): string[] => record.steps.map(({ state }) => state);
+const curl = (path: string): string[] => ['curl', '-sS', `https://api.demo.test${path}`];
+
+for (const engine of ['namespace'] as const) {
+  test(`the example of a step in a guest (${engine}): captured, recorded, in CIR under its step`, LIMIT, async () => {
+    const { code, stdout, stderr, record, folder } = await run({ name: 'example', engine, profile: 'profile.json', steps: [{ name: 'analyze', vm: true, enableInterception: true, args: curl('/in-guest') }] });
+    assert.deepEqual([code, stdout], [0, 'GET /in-guest 0\n'], stderr);
+    const [step] = record.steps;
+    assert.deepEqual([record.state, record.flows, step!.state, step!.where, step!.engine, step!.flows, step!.exit_code], ['succeeded', 1, 'succeeded', 'guest', engine, 1, 0]);
+    const flows = flowsOf(join(folder, step!.folder!));
+    assert.deepEqual(flows.map(({ request, annotations }) => [request!.url, annotations['recipe']]), [['https://api.demo.test/in-guest', { recipe: 'example', run: record.run_id, step: 'analyze' }]]);
+    const signals = await stage.workspace.signals('--where', `step=analyze and run=${record.run_id}`);
+    assert.deepEqual(signals.map(({ type, data }) => [type, data['step'], data['recipe'], data['job']]), [['network_flow', 'analyze', 'example', step!.job_id]]);
+    assert.deepEqual((await stage.workspace.signals('--where', `tags=analyze and run=${record.run_id}`)).length, 1);
+    assert.ok(lstatSync(join(folder, step!.folder!, 'summary.json')).isFile());
+  });
+}
+
+test('the same with "vm": false: the command runs on the host, no flow, and one line says why', LIMIT, async () => {
+  const { code, stdout, stderr, record, folder } = await run({ steps: [{ name: 'analyze', vm: false, enableInterception: true, args: ['readlink', '/proc/self/ns/net'] }] });
+  assert.deepEqual([code, stdout.trim()], [0, readlinkSync('/proc/self/ns/net')]);
+  const lines = stderr.trimEnd().split('\n');
+  assert.equal(lines.length, 2, stderr);
+  assert.match(lines[0]!, /^mentu: analyze: enableInterception has no effect: the step runs on the host/);
+  assert.deepEqual([record.flows, record.steps[0]!.where, record.steps[0]!.flows, record.steps[0]!.engine], [0, 'host', null, null]);
+  assert.ok(!existsSync(join(folder, '01-analyze', 'flows.jsonl')));
+  assert.equal(JSON.parse(readFileSync(join(folder, '01-analyze', 'summary.json'), 'utf8')).exit_code, 0);
+  assert.deepEqual(await stage.workspace.signals('--where', `run=${record.run_id}`), []);
+});
+
+test('steps one after the other: the violation of one is its own, and ingesting its record again adds nothing', LIMIT, async () => {
+  stage.profile({ sandbox: { deniedDomains: ['evil.test'] } }, 'strict.json');
+  const { code, record, folder } = await run({
+    vm: true,
+    engine: 'namespace',
+    profile: 'profile.json',
+    steps: [
+      { name: 'fetch', enableInterception: true, args: curl('/one') },
+      { name: 'stray', enableInterception: true, profile: 'strict.json', args: ['sh', '-c', 'curl -sS https://evil.test/ -o /dev/null; curl -sSo /dev/null https://api.demo.test/two'] },
+      { name: 'plain', args: ['true'] },
+    ],
+  });
+  assert.equal(code, 0);
+  assert.deepEqual(record.steps.map(({ flows, denied }) => [flows, denied]), [[1, 0], [2, 1], [null, null]]);
+  assert.deepEqual([record.flows, record.denied], [3, 1]);
+  const ofRun = (): Promise<{ type: string; data: Record<string, unknown> }[]> => stage.workspace.signals('--where', `run=${record.run_id}`);
+  const signals = await ofRun();
+  assert.deepEqual(signals.map(({ type, data }) => `${type} ${data['step']}`).sort(), ['network_flow fetch', 'network_flow stray', 'network_flow stray', 'sandbox_violation stray']);
+  const { stdout } = await stage.workspace.run('mentu', ['cir', 'ingest', join(folder, '02-stray')]);
+  assert.match(stdout, /2 flows read, 0 signals new/);
+  const elsewhere = { MENTU_HOME: stage.workspace.path('other-home') };
+  await stage.workspace.run('mentu', ['cir', 'ingest', join(folder, '01-fetch'), join(folder, '02-stray')], { env: elsewhere });
+  const anew = await stage.workspace.run('mentu', ['cir', 'query', '--format', 'json', '--where', `run=${record.run_id}`], { env: elsewhere });
+  assert.deepEqual(JSON.parse(anew.stdout), signals, 'the record gives the same rows');
+});
+
+test('a failed step stops the run with its exit code; with continueOnError the run goes on', LIMIT, async () => {
+  const steps = (continueOnError: boolean): object[] => [{ name: 'a', args: ['sh', '-c', 'echo a; exit 7'], continueOnError }, { name: 'b', vm: true, engine: 'namespace', args: ['sh', '-c', 'echo b; exit 9'] }, { name: 'c', args: ['echo', 'c'] }];
+  const stopped = await run({ steps: steps(false) });
+  assert.deepEqual([stopped.code, stopped.stdout, stopped.record.state, statesOf(stopped.record)], [7, 'a\n', 'failed', ['failed', 'skipped', 'skipped']]);
+  const gone = await run({ steps: steps(true) });
+  assert.deepEqual([gone.code, gone.stdout, statesOf(gone.record), gone.record.steps.map(({ exit_code }) => exit_code)], [9, 'a\nb\n', ['failed', 'failed', 'skipped'], [7, 9, null]]);
+  const all = await run({ steps: [{ args: ['false'], continueOnError: true }, { args: ['true'] }] });
+  assert.deepEqual([all.code, all.record.state, statesOf(all.record)], [0, 'succeeded', ['failed', 'succeeded']]);
+});
+
+test('a command that is not there and an engine that fails are failures of their step', LIMIT, async () => {
+  stage.workspace.write('bad-mount.json', { mounts: [{ source: '/proc', destination: '/x' }] });
+  const { code, stderr, record } = await run({ engine: 'namespace', steps: [{ args: ['no-such-command'], continueOnError: true }, { vm: true, args: ['no-such-command'], continueOnError: true }, { vm: true, profile: 'bad-mount.json', args: ['true'] }] });
+  assert.equal(code, 125, stderr);
+  assert.deepEqual(record.steps.map(({ exit_code }) => exit_code), [127, 127, 125]);
+  assert.match(record.steps[2]!.error!.code, /^engine_/);
+  assert.match(stderr, /step-3: .*engine_/);
+});
+
+test('a timeout ends a step, on the host with all that it started, with exit code 124', LIMIT, async () => {
+  const { code, stdout, record } = await run({
+    engine: 'namespace',
+    steps: [
+      { timeout: '500ms', args: ['sh', '-c', 'echo $$; sleep 61.5; echo late'], continueOnError: true },
+      { vm: true, timeout: 1, args: ['sh', '-c', 'sleep 61; echo late'], continueOnError: true },
+      { timeout: '1m', args: ['echo', 'in time'] },
+    ],
+  });
+  assert.deepEqual(record.steps.map(({ exit_code, timed_out }) => [exit_code, timed_out]), [[124, true], [124, true], [0, false]]);
+  assert.equal(code, 0);
+  const [pid, ...rest] = stdout.trim().split('\n');
+  assert.deepEqual(rest, ['in time']);
+  await until('the whole group is gone', () => !groupRuns(Number(pid)), 5000);
+  assert.ok(record.steps.every(({ duration_ms }) => duration_ms! < 20_000));
+});
+
+test('the workspace: the directory of host steps, and /workspace of guests without mounts', LIMIT, async () => {
+  mkdirSync(stage.workspace.path('project/.mentu'), { recursive: true });
+  const { stdout, stderr } = await run({ workspace: 'project', vm: true, engine: 'namespace', steps: [{ args: ['sh', '-c', 'pwd; ls -A .mentu | wc -l; echo made > made.txt'] }, { vm: false, args: ['sh', '-c', 'pwd; cat made.txt'] }] });
+  assert.deepEqual(stdout.split('\n'), ['/workspace', '0', stage.workspace.path('project'), 'made', ''], stderr);
+});
+
+test('names with any characters: folders that are safe, signals and --from that know the name', LIMIT, async () => {
+  const names = ['../../etc', 'a/b\0c\n\u001b[31m', '…', 'x'.repeat(150), '.hidden', '💥 boom'];
+  const { code, record, folder } = await run({ steps: names.map((name) => ({ name, args: ['true'] })) });
+  assert.equal(code, 0);
+  assert.deepEqual(record.steps.map(({ name }) => name), names);
+  assert.deepEqual(record.steps.map(({ folder }) => folder), ['01-etc', '02-a-b-c-31m', '03', `04-${'x'.repeat(48)}`, '05-hidden', '06-boom']);
+  for (const { folder: name } of record.steps) assert.equal(lstatSync(join(folder, name!)).mode & 0o777, 0o700);
+  const from = await run({ steps: names.map((name) => ({ name, args: ['true'] })) }, '--from', '…');
+  assert.deepEqual(statesOf(from.record), ['skipped', 'skipped', 'succeeded', 'succeeded', 'succeeded', 'succeeded']);
+});
+
+test('the folder of a run is private, latest leads to it, and no symbolic link is followed', LIMIT, async () => {
+  const { record, folder } = await run({ steps: [{ args: ['true'] }] });
+  assert.equal(readlinkSync(stage.workspace.path('.mentu/runs/latest')), record.run_id);
+  assert.deepEqual([lstatSync(folder).mode & 0o777, lstatSync(join(folder, 'recipe.json')).mode & 0o777], [0o700, 0o600]);
+  assert.deepEqual(JSON.parse(readFileSync(join(folder, 'recipe.json'), 'utf8')), record);
+  const trap = stage.workspace.path('trap');
+  mkdirSync(join(trap, '.mentu'), { recursive: true });
+  mkdirSync(join(trap, 'target'));
+  symlinkSync('../target', join(trap, '.mentu/runs'));
+  const { code, stderr } = await stage.workspace.run('mentu', ['run', '../recipe.json'], { cwd: trap });
+  assert.equal(code, 125);
+  assert.match(stderr, /symbolic link.*run_folder_unsafe/);
+});
+
+test('a plugin of a stranger sees the step that it runs in', LIMIT, async () => {
+  stage.workspace.write('stepper.mjs', `export default { name: 'stepper', setup({ job, hooks }) { hooks.onRequest.tap('stepper', () => ({ action: 'answer', rule: 'step', status: 200, body: job.step.name + ' of ' + job.step.recipe })); } };`);
+  stage.workspace.write('own.yaml', 'extends: standard\nplugins: [./stepper.mjs]\n');
+  const { stdout, stderr } = await run({ name: 'mine', profile: 'profile.json', steps: [{ name: 'look', vm: true, engine: 'namespace', enableInterception: true, preset: './own.yaml', args: curl('/') }] });
+  assert.equal(stdout, 'look of mine', stderr);
+});
+
+function groupRuns(group: number): boolean {
+  try {
+    return process.kill(-group, 0);
+  } catch {
+    return false;
+  }
+}
