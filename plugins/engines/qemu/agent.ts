@@ -1,42 +1,60 @@
 /**
- * The guest's agent: shell scripts for the initramfs's busybox, written for one job and found in the share. The first
- * is read by process 1 in place of an init. It gives the guest what its own kernel has to make (folders in memory,
- * devices, addresses), waits for the word to go, runs the command and tells its exit code when all its output is out.
+ * The guest's agent: shell scripts for the initramfs's busybox, written for one job. The first is read by process 1 in
+ * place of an init. It gives the guest what its own kernel has to make (folders in memory, devices, addresses), waits
+ * for the word to go, runs the command and tells its exit code when all its output is out.
+ *
+ * Every program that is started costs milliseconds where the guest's processor is translated, so what can be is a file
+ * in the job's archive, a line of the mount table or a word of the shell.
  */
 import { HOSTNAME } from '../root/etc.ts';
 import { GUEST, PLANE } from '../plane/addresses.ts';
-import { JOB_SCRIPTS } from './kernel/initramfs.ts';
+import { cpioArchive } from './kernel/cpio.ts';
+import type { CpioEntry } from './kernel/cpio.ts';
+import { JOB_INIT } from './kernel/initramfs.ts';
 import { PORTS } from './machine.ts';
+import { ROOT, SHELL_IN_ROOT, mountTable } from './mount-table.ts';
 import type { MachinePlan } from './plan.ts';
 
-export interface AgentScripts {
-  /** Read by process 1. */
-  readonly init: string;
-  /** Process 1 of the command's own process and mount namespaces: with it ends whatever the command left behind. */
-  readonly job: string;
-}
-
-/** The guest's busybox, as the initramfs has it, and as the command's root shows it. */
-const BUSYBOX = '/bin/busybox';
+/** Process 1 of the command's own process and mount namespaces: with it ends whatever the command left behind. */
+const JOB = '/job/run';
+const TABLE = '/job/fstab';
+const DEVICES = '/job/devices';
 /** Made right before the command is started. */
 const STARTED = '/run/started';
-const SHELL_IN_ROOT = '/run/.guest/sh';
+const BUSYBOX = '/bin/busybox';
 /** The bus has a number that depends on its place among the devices: `$p` is what comes before a port's own. */
 const port = (name: keyof typeof PORTS): string => `\${p}${PORTS[name]}`;
 
-export function agentScripts(plan: MachinePlan): AgentScripts {
-  return { init: init(plan), job: job(plan) };
+/** What the initramfs has for this job alone, as an archive to be put behind the kernel's. */
+export function jobArchive(plan: MachinePlan): Buffer {
+  const table = mountTable(plan);
+  const streams = ['fd', 'fd/0', 'fd/1', 'fd/2'].map((target) => `/proc/self/${target}`);
+  const devices = ['fd', 'stdin', 'stdout', 'stderr'].map((name, index): CpioEntry => ({ name: `${DEVICES}/${name}`.slice(1), kind: 'link', mode: 0o777, data: streams[index]! }));
+  const folders = ['job', DEVICES.slice(1), `${DEVICES.slice(1)}/pts`, `${DEVICES.slice(1)}/shm`];
+  return cpioArchive([
+    ...folders.map((name): CpioEntry => ({ name, kind: 'folder' })),
+    ...devices,
+    ...table.entries,
+    { name: TABLE.slice(1), kind: 'file', data: table.text },
+    { name: JOB_INIT.slice(1), kind: 'file', data: init(plan, table.module) },
+    { name: JOB.slice(1), kind: 'file', data: job(plan) },
+  ]);
 }
 
-function init(plan: MachinePlan): string {
+function init(plan: MachinePlan, module: string | null): string {
   return `b=${BUSYBOX}
 for p in /dev/vport*p${PORTS.control}; do p=\${p%?}; done
 exec 3<>${port('control')}
-${folders(plan)}
+network() {
 ${plan.network ? network(plan) : '$b ip link set lo up'}
+}
+network & net=$!
 echo ${HOSTNAME} >/proc/sys/kernel/hostname
-say() { echo "$*" >&3; }
-say ready
+$b cp -a ${DEVICES}/. /dev/
+${module === null ? '' : `$b modprobe ${module}`}
+$b mount -a -T ${TABLE} || end 'the file systems of the job cannot be mounted'
+wait $net
+echo ready >&3
 read -r word now <&3
 [ "$word" = go ] || $b reboot -f
 $b date -s "@$now" >/dev/null
@@ -44,33 +62,9 @@ ${control(plan)}
 control &
 ${plan.terminal ? runOnTerminal(plan.terminal) : runOnPipes()}
 $b sync
-say exit $code
+echo exit $code >&3
 while :; do $b sleep 3600; done
 `;
-}
-
-/** What lies in memory, and on it the job's mounts that lie below. */
-function folders({ identity, mounts, without }: MachinePlan): string {
-  const fresh = without.includes('root') ? [] : ['/tmp', '/run', '/var'];
-  const all = [...fresh, identity.home];
-  const covered = mounts.filter(({ destination }) => all.some((folder) => destination.startsWith(`${folder}/`)));
-  const bind = covered.map(({ destination, directory }) => {
-    const [from, to] = [quoted(`/share${destination}`), quoted(`/new${destination}`)];
-    const make = directory ? `$b mkdir -p ${to}` : `$b mkdir -p ${quoted(`/new${destination}`.replace(/\/[^/]*$/, ''))} && : >${to}`;
-    return `${make} && $b mount --bind ${from} ${to}`;
-  });
-  return [
-    '$b mount --bind /share /new',
-    ...fresh.map((folder) => `$b mount -t tmpfs -o mode=${folder === '/tmp' ? '1777' : '755'} ${folder} /new${folder}`),
-    ...(fresh.length > 0 ? ['$b mkdir -p /new/var/lib /new/var/cache /new/var/log && $b mkdir -m 1777 /new/var/tmp && $b ln -s /run /new/var/run'] : []),
-    `$b mount -t tmpfs -o mode=700 home ${quoted(`/new${identity.home}`)}`,
-    ...bind,
-    '$b mount -t sysfs sysfs /new/sys',
-    '$b mkdir -p /dev/pts /dev/shm && $b mount -t devpts -o mode=620,ptmxmode=666 devpts /dev/pts && $b mount -t tmpfs -o mode=1777 shm /dev/shm',
-    '$b ln -sf /proc/self/fd /dev/fd; $b ln -sf /proc/self/fd/0 /dev/stdin; $b ln -sf /proc/self/fd/1 /dev/stdout; $b ln -sf /proc/self/fd/2 /dev/stderr',
-    '$b mount --bind /dev /new/dev; $b mount --bind /dev/pts /new/dev/pts; $b mount --bind /dev/shm /new/dev/shm',
-    `$b mkdir -p /new/run/.guest && : >/new${SHELL_IN_ROOT} && $b mount --bind ${BUSYBOX} /new${SHELL_IN_ROOT}`,
-  ].join('\n');
 }
 
 /** Files under /proc/sys say what the tools of busybox cannot. */
@@ -90,7 +84,7 @@ fi`;
 }
 
 /**
- * Answers the host for as long as the command runs. \`$top\` is the process that waits for the command's namespace; the
+ * Answers the host for as long as the command runs. `$top` is the process that waits for the command's namespace; the
  * command is the first child of that namespace's process 1.
  */
 function control({ terminal }: MachinePlan): string {
@@ -124,7 +118,7 @@ function runOnPipes(): string {
 $b cat <${port('stdin')} >/run/0 &
 $b cat </run/1 >${port('stdout')} & o=$!
 $b cat </run/2 >${port('stderr')} & e=$!
-$b unshare -m -p -f $b sh /share/${JOB_SCRIPTS}/job </run/0 >/run/1 2>/run/2
+$b unshare -m -p -f $b sh ${JOB} </run/0 >/run/1 2>/run/2
 code=$?
 wait $o $e`;
 }
@@ -132,7 +126,7 @@ wait $o $e`;
 /** Setting a terminal waits for what is still to be written to it. */
 function runOnTerminal({ columns, rows }: { columns: number; rows: number }): string {
   return `$b stty -F /dev/hvc0 sane cols ${columns} rows ${rows}
-$b unshare -m -p -f $b sh /share/${JOB_SCRIPTS}/job </dev/hvc0 >/dev/hvc0 2>&1
+$b unshare -m -p -f $b sh ${JOB} </dev/hvc0 >/dev/hvc0 2>&1
 code=$?
 $b stty -F /dev/hvc0 sane`;
 }
@@ -142,8 +136,8 @@ function job(plan: MachinePlan): string {
   const session = `$b setsid ${plan.terminal ? '-c ' : ''}$b chroot .`;
   const enter = quoted('cd "$1" || exit 125; shift; exec "$@"');
   return `b=${BUSYBOX}
-$b mount -t proc proc /new/proc
-cd /new
+$b mount -t proc proc ${ROOT}/proc
+cd ${ROOT}
 $b mount --move . /
 : >${STARTED}
 echo running >&3

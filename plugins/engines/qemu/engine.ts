@@ -9,9 +9,8 @@ import { refuseFolders } from '../plane/descriptors.ts';
 import { PlaneGuest } from '../plane/plane-guest.ts';
 import { PlaneProcess } from '../plane/plane-process.ts';
 import { environmentOf, identityOf } from '../root/environment.ts';
-import { planMounts } from '../root/mounts.ts';
+import { planRoot } from '../root/planning.ts';
 import { findTools } from '../tools.ts';
-import { trustFiles } from '../trust/stores.ts';
 import { Accelerators } from './accelerator.ts';
 import { examine, findMachineTools } from './examination.ts';
 import type { Guard } from './guards.ts';
@@ -25,6 +24,8 @@ const START_LIMIT_MS = 90_000;
 const DEFAULT_MEMORY_MIB = 1024;
 /** The kernel and busybox need about half of it. */
 const LEAST_MEMORY_MIB = 128;
+/** Names in a root of its own that the guest's kernel mounts something on. */
+const ROOT_POINTS = ['dev', 'proc', 'sys', 'tmp', 'run'] as const;
 const DEFAULT_PROCESSORS = 2;
 
 export interface QemuOptions {
@@ -77,24 +78,25 @@ export class QemuEngine implements GuestEngine {
     try {
       const kernel = await this.#kernel();
       const accelerators = new Accelerators(this.#options.home);
-      const [mounts, accelerator, tscKhz] = await Promise.all([planMounts(spec), accelerators.choose(kernel), accelerators.tscKhz()]);
-      const walked = performance.now() - began;
       const identity = identityOf(0, 0); // root of a machine of its own
+      const cwd = spec.cwd ?? (spec.rootfs === null ? identity.home : '/');
+      const [root, accelerator, tscKhz] = await Promise.all([
+        planRoot(spec, { identity, cwd, points: ROOT_POINTS, writable: false, without }),
+        accelerators.choose(kernel),
+        accelerators.tscKhz(),
+      ]);
+      const walked = performance.now() - began;
       const plan: MachinePlan = {
+        ...root,
         command: [spec.command, ...spec.args],
         environment: environmentOf(spec, identity),
-        cwd: spec.cwd ?? identity.home,
-        identity,
-        mounts,
-        trust: spec.caCertificate === null ? [] : trustFiles(spec.caCertificate),
-        network: spec.network === 'plane',
+        cwd,
         terminal: spec.terminal,
         kernel,
         accelerator,
         tscKhz,
         ...limits,
         tools: { bwrap: found.tools.bwrap, ...machineTools.tools },
-        without,
       };
       const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners]);
       return new PlaneGuest({

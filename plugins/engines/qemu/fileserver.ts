@@ -10,13 +10,12 @@ import { layRoot } from '../root/layout.ts';
 import { bytes } from '../root/paths.ts';
 import type { BytePath } from '../root/plan.ts';
 import type { Stage } from '../root/stage.ts';
-import { JOB_SCRIPTS } from './kernel/initramfs.ts';
+import { SHARE } from './mount-table.ts';
 import { FIRST_FD, startConfined, systemPrograms } from './confinement.ts';
 import type { MachinePlan } from './plan.ts';
 
-const SHARE = '/share';
 /** Where the guest's kernel mounts file systems of its own. */
-const MOUNT_POINTS = ['dev', 'proc', 'sys', 'tmp', 'run', 'var'] as const;
+export const MOUNT_POINTS = ['/dev', '/proc', '/sys', '/tmp', '/run', '/var'] as const;
 
 export interface FileServer {
   readonly process: ChildProcess;
@@ -25,20 +24,18 @@ export interface FileServer {
   readonly socket: string;
 }
 
-/** `scripts`: a folder of the agent. */
-export async function serveFiles(libc: LibC, stage: Stage, plan: MachinePlan, scripts: string): Promise<FileServer> {
+export async function serveFiles(libc: LibC, stage: Stage, plan: MachinePlan): Promise<FileServer> {
   const sockets = stage.folder();
   const socket = 'files';
   const listener = libc.unixListener(join(sockets, socket));
-  const { tools, identity } = plan;
-  const root = await layRoot(stage, plan, { at: SHARE, between: plan.without.includes('root') ? [] : mountPoints(identity.home) });
+  const { tools } = plan;
+  const root = await layRoot(stage, plan, { at: SHARE, between: plan.rootfs ? [] : mountPoints(plan) });
   const options: BytePath[] = [
     ...['--uid', '0', '--gid', '0', '--cap-add', 'CAP_SYS_CHROOT'],
     ...systemPrograms(),
     ...['--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--dir', '/run'],
     ...['--perms', '0755', '--dir', SHARE],
     ...root,
-    ...['--ro-bind', scripts, `${SHARE}/${JOB_SCRIPTS}`],
     ...['--remount-ro', '/'],
   ];
   const process = startConfined({
@@ -58,6 +55,7 @@ export async function serveFiles(libc: LibC, stage: Stage, plan: MachinePlan, sc
   return { process, sockets, socket };
 }
 
-function mountPoints(home: string): BytePath[] {
-  return [...MOUNT_POINTS.map((name) => `${SHARE}/${name}`), `${SHARE}${bytes(home)}`].flatMap((path) => ['--dir', path]);
+function mountPoints({ identity, without }: MachinePlan): BytePath[] {
+  const paths = [...(without.includes('root') ? ['/dev', '/proc', '/sys', '/run'] : MOUNT_POINTS), bytes(identity.home)];
+  return paths.flatMap((path) => ['--dir', `${SHARE}${path}`]);
 }

@@ -1,14 +1,14 @@
 /** The helper process of the QEMU engine: builds the plane, lays the guest's root, starts its file server and the machine. */
+import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { join } from 'node:path';
 import { LibC } from '../libc.ts';
 import type { PlaneDrops } from '../engine.ts';
 import type { HelperOptions } from '../plane/message.ts';
 import { PlaneNetwork } from '../plane/network.ts';
 import { HelperPort, helperOptions } from '../plane/port.ts';
 import type { HelperService } from '../plane/port.ts';
-import { Stage, write } from '../root/stage.ts';
-import { agentScripts } from './agent.ts';
+import { Stage } from '../root/stage.ts';
+import { jobArchive } from './agent.ts';
 import { serveFiles } from './fileserver.ts';
 import { startMachine } from './machine.ts';
 import type { MachinePlan } from './plan.ts';
@@ -44,14 +44,14 @@ class Launcher implements HelperService<MachinePlan> {
     const libc = await this.#libc;
     const started = performance.now();
     const stage = new Stage(libc, !plan.without.includes('overlays'));
-    const scripts = stage.folder();
-    for (const [name, text] of Object.entries(agentScripts(plan))) write(join(scripts, name), { text });
-    const files = await serveFiles(libc, stage, plan, scripts);
+    const files = await serveFiles(libc, stage, plan);
+    // The kernel unpacks archives one behind the other.
+    const initramfs = stage.file(Buffer.concat([await readFile(plan.kernel.initramfs), jobArchive(plan)]));
     this.#boot['root'] = performance.now() - started;
     const network = await this.#network;
     libc.closeOnExec();
     const begun = performance.now();
-    this.#machine = new RunningMachine(startMachine({ stage, plan, files, tap: network?.takeTap() ?? null }), files.process);
+    this.#machine = new RunningMachine(startMachine({ stage, plan, initramfs, files, tap: network?.takeTap() ?? null }), files.process);
     void this.#machine.exited.then((exit) => this.#port.sendExit(exit));
     if (this.#closing) await this.#machine.close();
     await this.#machine.ready();

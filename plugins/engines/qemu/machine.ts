@@ -44,6 +44,8 @@ export interface MachinePorts extends Readonly<Record<PortName, Socket>> {
 export interface MachineStart {
   readonly stage: Stage;
   readonly plan: MachinePlan;
+  /** On the stage. */
+  readonly initramfs: string;
   readonly files: FileServer;
   readonly tap: number | null;
 }
@@ -53,7 +55,7 @@ export interface Machine {
   readonly ports: MachinePorts;
 }
 
-export function startMachine({ stage, plan, files, tap }: MachineStart): Machine {
+export function startMachine({ stage, plan, initramfs, files, tap }: MachineStart): Machine {
   const { tools, kernel, terminal, without } = plan;
   const names = Object.keys(PORTS) as PortName[];
   const handed: Handed[] = [...names.map(() => 'pipe' as const), ...(terminal ? (['pipe'] as const) : []), ...(tap === null ? [] : [tap])];
@@ -63,7 +65,7 @@ export function startMachine({ stage, plan, files, tap }: MachineStart): Machine
     ...(confined ? ['--uid', `${NOBODY}`, '--gid', `${NOBODY}`, '--cap-drop', 'ALL', ...systemPrograms()] : ['--dev-bind', '/', '/', '--tmpfs', '/run']),
     ...(confined ? ['--dev', '/dev', '--tmpfs', '/tmp'] : []),
     ...(confined && plan.accelerator === 'kvm' ? ['--dev-bind', '/dev/kvm', '/dev/kvm'] : []),
-    ...['--ro-bind', bytes(kernel.image), KERNEL, '--ro-bind', bytes(kernel.initramfs), INITRAMFS],
+    ...['--ro-bind', bytes(kernel.image), KERNEL, '--ro-bind', initramfs, INITRAMFS],
     ...['--bind', files.sockets, SOCKETS, ...(confined ? ['--remount-ro', '/'] : [])],
   ];
   const command = [

@@ -7,11 +7,10 @@ export const PROBE_WORD = 'mentu.probe';
 export const PROBE_LINE = 'mentu: the kernel is up';
 /** What a guest says on its console before it ends for a reason of its own. */
 export const COMPLAINT = 'mentu: ';
-/** The tag of the share that holds the job's init, and where that is in it. */
+/** The tag of the share that holds the guest's root. */
 export const SHARE_TAG = 'guest';
-/** Below a folder that the guest's kernel covers for the command. */
-export const JOB_SCRIPTS = 'run/.guest';
-export const JOB_INIT = `${JOB_SCRIPTS}/init`;
+/** Of an archive for the job, which is put behind this one. */
+export const JOB_INIT = '/job/init';
 /** Loaded by the job's init where its root is to be written on. */
 export const OVERLAY_MODULE = 'overlay';
 
@@ -44,8 +43,8 @@ case " $line " in
   ;;
 esac
 $b mount -t virtiofs ${SHARE_TAG} /share || end 'the share of the job cannot be mounted'
-[ -r /share/${JOB_INIT} ] || end 'the share of the job has no ${JOB_INIT}'
-. /share/${JOB_INIT}
+[ -r ${JOB_INIT} ] || end 'the initramfs has no ${JOB_INIT}'
+. ${JOB_INIT}
 `;
 }
 
