@@ -8,6 +8,15 @@ await start({
     exec: { summary: 'Runs a command in a guest.', load: () => import('./commands/exec.ts') },
     proxy: { summary: 'Captures what comes through an HTTP and SOCKS5 proxy.', load: () => import('./commands/proxy.ts') },
     doctor: { summary: 'Says what is missing on this machine, and proves the sandbox.', load: () => import('./commands/doctor.ts') },
+    engine: {
+      summary: 'Guest engines: what separates a guest from this machine.',
+      commands: {
+        list: { summary: 'Lists the engines, and whether each can run here.', load: () => import('./commands/engine/list.ts') },
+        setup: { summary: 'Makes an engine ready on this machine.', load: () => import('./commands/engine/setup.ts') },
+        switch: { summary: 'Makes an engine the default.', load: () => import('./commands/engine/switch.ts') },
+        doctor: { summary: 'Examines an engine, and proves its sandbox.', load: () => import('./commands/engine/doctor.ts') },
+      },
+    },
     plugins: {
       summary: 'Capture plugins.',
       commands: {

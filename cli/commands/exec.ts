@@ -44,7 +44,7 @@ export default defineCommand({
         return (await runHostJob(settings)).code;
       }
       checkIsolation(settings);
-      const engine = await loadEngine(settings.engine);
+      const engine = await loadEngine(settings.engine, { kernel: settings.kernel });
       const folder = createJobFolder(cwd, settings.jobDir);
       const { exit, summary } = await runRecordedJob(settings, engine, folder, modules);
       if (exit.failure) note(`mentu-runtime exec: ${exit.failure}`);

@@ -8,11 +8,14 @@ export interface StepEngine {
   readonly isStopgap: boolean;
 }
 
-/** @param named by step, recipe, profile or `mentu.yaml`. Throws `unknown_engine` or `no_engine`. */
-export async function engineOfStep(named: string | null): Promise<StepEngine> {
-  if (named !== null) return { engine: await loadEngine(named), isStopgap: false };
+/**
+ * @param named by step, recipe, profile, `mentu.yaml` or `engine switch`.
+ * @param kernel for an engine that boots one. Throws `unknown_engine` or `no_engine`.
+ */
+export async function engineOfStep(named: string | null, kernel: string | null): Promise<StepEngine> {
+  if (named !== null) return { engine: await loadEngine(named, { kernel }), isStopgap: false };
   for (const name of ENGINE_NAMES) {
-    const engine = await loadEngine(name);
+    const engine = await loadEngine(name, { kernel });
     if (engine.boundary === 'kernel' && (await engine.examine()).every(({ ok }) => ok)) return { engine, isStopgap: false };
   }
   const engine = await loadEngine(null);

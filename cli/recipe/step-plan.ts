@@ -35,8 +35,11 @@ export interface PlanContext {
 
 /** Throws the first mistake, at the place in the recipe or in the file that it names. Starts nothing. */
 export async function planSteps(recipe: Recipe, steps: readonly Step[], context: PlanContext): Promise<StepPlan[]> {
-  const engines = new Map<string | null, Promise<StepEngine>>();
-  const engineFor = (named: string | null): Promise<StepEngine> => engines.get(named) ?? engines.set(named, engineOfStep(named)).get(named)!;
+  const engines = new Map<string, Promise<StepEngine>>();
+  const engineFor: typeof engineOfStep = (named, kernel) => {
+    const key = JSON.stringify([named, kernel]);
+    return engines.get(key) ?? engines.set(key, engineOfStep(named, kernel)).get(key)!;
+  };
   const plans: StepPlan[] = [];
   for (const step of steps) plans.push(await planStep(recipe, step, context, engineFor));
   return plans;
@@ -69,7 +72,7 @@ async function planStep(recipe: Recipe, step: Step, { cwd, modules, run }: PlanC
   };
   if (!step.vm) return { step, settings, engine: null, isStopgap: false, notes: hostNotes(step, settings) };
   inPlace(step.placeOf('enableInterception'), () => checkIsolation(settings));
-  const { engine, isStopgap } = await inPlace(step.placeOf('engine'), () => engineFor(settings.engine));
+  const { engine, isStopgap } = await inPlace(step.placeOf('engine'), () => engineFor(settings.engine, settings.kernel));
   // A plugin that a guest could write to is in memory before the first guest runs.
   if (settings.interceptor) await importPlugins(settings.plugins, modules, settings.cwd);
   return { step, settings, engine, isStopgap, notes: [] };

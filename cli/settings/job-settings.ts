@@ -121,7 +121,7 @@ export function settleJob(sources: SettingSources): JobSettings {
     cwd,
     workspace: cwd,
     mounts: joined('mounts', (part) => part.mounts, (mount) => mount.destination),
-    engine: pick('engine', [['flag', flags.engine], ...ofParts((part) => part.engine)], null as string | null),
+    engine: pick('engine', [['flag', flags.engine], ...ofParts((part) => part.engine), ['engine switch', sources.switchedEngine ?? undefined]], null as string | null),
     networkMode: pick('networkMode', [['flag', flags.networkMode], ...ofParts((part) => part.networkMode)], 'nat' as const),
     limits: {
       cpus: pick('cpus', [['flag', flags.cpus], ...ofParts((part) => part.cpus)], null as number | null),

@@ -8,6 +8,7 @@ import type { PluginModules } from '../plugins/modules.ts';
 import { findPlugin } from '../plugins/plugin-file.ts';
 import { CONFIG_NAME, loadConfig, type LoadedConfig } from './config.ts';
 import { reachOf, type ConfigReach } from './config-claims.ts';
+import { EngineChoice } from './engine-choice.ts';
 import { readJobPart, type JobPart } from './job-part.ts';
 import { at, extendPlugins, type PluginReference } from './plugin-list.ts';
 import { loadPreset, type Preset } from './preset.ts';
@@ -43,7 +44,7 @@ export interface SettingFlags {
 export const DEFAULT_PRESET = 'standard';
 
 /** Where a setting comes from, strongest first. */
-export type SettingSource = 'flag' | 'profile' | 'mentu.yaml' | 'preset' | 'default';
+export type SettingSource = 'flag' | 'profile' | 'mentu.yaml' | 'preset' | 'engine switch' | 'default';
 
 export interface ConfigTrust {
   /** `unneeded`: the file claims nothing that needs it. */
@@ -60,6 +61,8 @@ export interface SettingSources {
   readonly trust: ConfigTrust | null;
   readonly preset: Preset;
   readonly presetNamedBy: SettingSource;
+  /** The engine that the user made the default. */
+  readonly switchedEngine: string | null;
   /** Those of the preset, then those of `mentu.yaml`. */
   readonly plugins: readonly PluginReference[];
 }
@@ -67,7 +70,7 @@ export interface SettingSources {
 export interface ReadOptions {
   readonly cwd: string;
   readonly modules: PluginModules;
-  /** `$MENTU_HOME`, where the trust is recorded. */
+  /** `$MENTU_HOME`, where the trust and the default engine are recorded. */
   readonly home?: string;
   /** False: an untrusted `mentu.yaml` is told in `trust` and not refused; for showing, never for running. */
   readonly requireTrust?: boolean;
@@ -98,6 +101,7 @@ export function readSources(flags: SettingFlags, options: ReadOptions): SettingS
     trust,
     preset,
     presetNamedBy,
+    switchedEngine: new EngineChoice(options.home ?? mentuHome()).read(),
     plugins: config && listed ? extendPlugins(preset.plugins, config.document, listed, CONFIG_NAME) : preset.plugins,
   };
 }
