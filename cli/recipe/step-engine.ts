@@ -1,6 +1,6 @@
 /** Which engine gives a step its guest. */
 import type { GuestEngine } from '../../plugins/engines/engine.ts';
-import { ENGINE_NAMES, loadEngine } from '../engines.ts';
+import { ENGINE_NAMES, engineTraits, loadEngine } from '../engines.ts';
 
 export interface StepEngine {
   readonly engine: GuestEngine;
@@ -15,8 +15,10 @@ export interface StepEngine {
 export async function engineOfStep(named: string | null, kernel: string | null): Promise<StepEngine> {
   if (named !== null) return { engine: await loadEngine(named, { kernel }), isStopgap: false };
   for (const name of ENGINE_NAMES) {
+    const { platform, boundary } = engineTraits(name);
+    if (platform !== process.platform || boundary !== 'kernel') continue;
     const engine = await loadEngine(name, { kernel });
-    if (engine.boundary === 'kernel' && (await engine.examine()).every(({ ok }) => ok)) return { engine, isStopgap: false };
+    if ((await engine.examine()).every(({ ok }) => ok)) return { engine, isStopgap: false };
   }
   const engine = await loadEngine(null);
   return { engine, isStopgap: engine.boundary !== 'kernel' };

@@ -4,14 +4,17 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, symlinkSy
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { RunRecordFile } from '../../cli/recipe/run-record.ts';
+import { testKernelHome } from '../stage/kernel.ts';
 import { Stage } from './stage/stage.ts';
 import { flowsOf, until, type Run } from './stage/workspace.ts';
 
-const LIMIT = { timeout: 90_000 };
+const LIMIT = { timeout: 110_000 };
 let stage: Stage;
 before(async () => {
   stage = await Stage.open();
   stage.profile();
+  mkdirSync(join(stage.workspace.home, 'engines'), { recursive: true, mode: 0o700 });
+  symlinkSync(await testKernelHome(), join(stage.workspace.home, 'engines/qemu'));
 });
 after(() => stage.close());
 
@@ -23,7 +26,7 @@ interface RecipeRun extends Run {
 /** `mentu run --json` of a recipe, written beside the profile. */
 async function run(recipe: object, ...flags: string[]): Promise<RecipeRun> {
   stage.workspace.write('recipe.json', recipe);
-  const result = await stage.workspace.run('mentu', ['run', './recipe.json', '--json', ...flags]);
+  const result = await stage.workspace.run('mentu', ['run', './recipe.json', '--json', ...flags], { timeout: 100_000 });
   const line = result.stderr.trimEnd().split('\n').findLast((text) => text.startsWith('{'));
   if (line === undefined) throw new Error(`no record; exit ${result.code}\n${result.stdout}\n${result.stderr}`);
   const record = JSON.parse(line) as RunRecordFile;
@@ -33,20 +36,38 @@ async function run(recipe: object, ...flags: string[]): Promise<RecipeRun> {
 const statesOf = (record: RunRecordFile): string[] => record.steps.map(({ state }) => state);
 const curl = (path: string): string[] => ['curl', '-sS', `https://api.demo.test${path}`];
 
-for (const engine of ['namespace'] as const) {
+for (const [engine, boundary] of [['qemu', 'kernel'], ['namespace', 'namespace']] as const) {
   test(`the example of a step in a guest (${engine}): captured, recorded, in CIR under its step`, LIMIT, async () => {
-    const { code, stdout, stderr, record, folder } = await run({ name: 'example', engine, profile: 'profile.json', steps: [{ name: 'analyze', vm: true, enableInterception: true, args: curl('/in-guest') }] });
+    // A virtual machine is what "vm" takes by itself.
+    const named = engine === 'qemu' ? {} : { engine };
+    const { code, stdout, stderr, record, folder } = await run({ name: 'example', ...named, profile: 'profile.json', steps: [{ name: 'analyze', vm: true, enableInterception: true, args: curl('/in-guest') }] });
     assert.deepEqual([code, stdout], [0, 'GET /in-guest 0\n'], stderr);
     const [step] = record.steps;
-    assert.deepEqual([record.state, record.flows, step!.state, step!.where, step!.engine, step!.flows, step!.exit_code], ['succeeded', 1, 'succeeded', 'guest', engine, 1, 0]);
+    assert.deepEqual([record.state, record.flows, step!.state, step!.where, step!.engine, step!.boundary, step!.flows, step!.exit_code], ['succeeded', 1, 'succeeded', 'guest', engine, boundary, 1, 0]);
     const flows = flowsOf(join(folder, step!.folder!));
     assert.deepEqual(flows.map(({ request, annotations }) => [request!.url, annotations['recipe']]), [['https://api.demo.test/in-guest', { recipe: 'example', run: record.run_id, step: 'analyze' }]]);
     const signals = await stage.workspace.signals('--where', `step=analyze and run=${record.run_id}`);
     assert.deepEqual(signals.map(({ type, data }) => [type, data['step'], data['recipe'], data['job']]), [['network_flow', 'analyze', 'example', step!.job_id]]);
     assert.deepEqual((await stage.workspace.signals('--where', `tags=analyze and run=${record.run_id}`)).length, 1);
-    assert.ok(lstatSync(join(folder, step!.folder!, 'summary.json')).isFile());
+    assert.equal(JSON.parse(readFileSync(join(folder, step!.folder!, 'summary.json'), 'utf8')).boundary, boundary);
   });
 }
+
+test('"vm": true without an engine: the switched one, else QEMU where it is set up, else a namespace, and then one line says so', LIMIT, async () => {
+  stage.workspace.write('vm.json', { vm: true, steps: [{ name: 'a', args: ['true'] }, { name: 'b', args: ['true'] }, { name: 'c', vm: false, args: ['true'] }] });
+  const plan = async (home: string): Promise<{ engines: unknown[]; stderr: string }> => {
+    const { stdout } = await stage.workspace.run('mentu', ['run', './vm.json', '--dry-run', '--json'], { env: { MENTU_HOME: home } });
+    const { steps, notes } = JSON.parse(stdout) as { steps: { engine: string | null }[]; notes: string[] };
+    return { engines: steps.map(({ engine }) => engine), stderr: notes.join('\n') };
+  };
+  assert.deepEqual(await plan(stage.workspace.home), { engines: ['qemu', 'qemu', null], stderr: '' });
+  const bare = stage.workspace.path('bare-home');
+  const { engines, stderr } = await plan(bare);
+  assert.deepEqual(engines, ['namespace', 'namespace', null]);
+  assert.match(stderr, /^mentu: a, b: run in a namespace, which shares the host's kernel, and not in a virtual machine:.*engine setup qemu[^\n]*$/);
+  await stage.workspace.run('mentu-runtime', ['engine', 'switch', 'namespace'], { env: { MENTU_HOME: bare } });
+  assert.deepEqual(await plan(bare), { engines: ['namespace', 'namespace', null], stderr: '' });
+});
 
 test('the same with "vm": false: the command runs on the host, no flow, and one line says why', LIMIT, async () => {
   const { code, stdout, stderr, record, folder } = await run({ steps: [{ name: 'analyze', vm: false, enableInterception: true, args: ['readlink', '/proc/self/ns/net'] }] });
