@@ -348,7 +348,7 @@ export const ERRORS = {
   },
   engine_failed: {
     message: 'The engine could not start or keep the guest: {reason}.',
-    remedy: 'Run "mentu-runtime doctor"; it tests each part of the sandbox.',
+    remedy: 'Run "mentu-runtime engine doctor"; it tests each part of the sandbox.',
   },
   engine_helper_lost: {
     message: "The helper process that holds the guest's network is lost: {reason}.",

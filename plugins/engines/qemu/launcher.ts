@@ -54,7 +54,7 @@ class Launcher implements HelperService<MachinePlan> {
     this.#machine = new RunningMachine(startMachine({ stage, plan, initramfs, files, tap: network?.takeTap() ?? null }), files.process);
     void this.#machine.exited.then((exit) => this.#port.sendExit(exit));
     if (this.#closing) await this.#machine.close();
-    await this.#machine.ready();
+    await this.#machine.ready(plan.bootLimitMs);
     this.#boot['kernel'] = performance.now() - begun;
     return this.#boot;
   }

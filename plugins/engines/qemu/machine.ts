@@ -35,6 +35,12 @@ const KERNEL_WORDS = [
   'ipv6.autoconf=0 net.ifnames=0',
 ] as const;
 
+/**
+ * What of a processor costs the most to translate and guards a guest's kernel from its own processes only: a sixth of
+ * the time to boot.
+ */
+const UNTRANSLATED = '-smap,-smep,-umip,-pku,-la57';
+
 export interface MachinePorts extends Readonly<Record<PortName, Socket>> {
   /** The guest's terminal; null without one. */
   readonly terminal: Socket | null;
@@ -110,7 +116,7 @@ function card(tap: number | null, without: readonly Guard[]): string[] {
  */
 export function board(accelerator: Accelerator, tscKhz: number | null): string[] {
   const timer = accelerator === 'tcg' && tscKhz === null ? 'on' : 'off';
-  const processor = accelerator === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+  const processor = accelerator === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', `max,${UNTRANSLATED}`];
   return ['-machine', `microvm,pit=${timer},pic=${timer}`, '-global', 'virtio-mmio.force-legacy=false', ...processor];
 }
 

@@ -19,6 +19,8 @@ export interface MachinePlan extends RootPlan {
   readonly accelerator: Accelerator;
   /** Ticks of the host's time-stamp counter in a millisecond; null leaves it to the guest's kernel to find out. */
   readonly tscKhz: number | null;
+  /** A kernel that has not come up within this is taken for one that does not boot. */
+  readonly bootLimitMs: number;
   readonly processors: number;
   readonly memoryMiB: number;
   readonly tools: MachineTools;

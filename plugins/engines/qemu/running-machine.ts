@@ -5,11 +5,12 @@ import { ControlChannel } from './channel.ts';
 import type { Machine } from './machine.ts';
 import { GuestStdio } from './stdio.ts';
 
-/** A kernel that has not come up within this is taken for one that does not boot. */
-const BOOT_LIMIT_MS = 60_000;
 const START_LIMIT_MS = 30_000;
-/** Characters that are kept of what the kernel, QEMU and the file server say last. */
-const WORDS_LIMIT = 2048;
+/** Characters that are kept of what the kernel, QEMU and the file server say last, and lines that are told. */
+const WORDS_LIMIT = 8192;
+const TOLD_LINES = 10;
+/** Of a kernel's panic, the stack and the registers; of the file server, that the machine is gone. */
+const NOISE = /^\[ *[\d.]+\] (?: |<|\? |RIP|RSP|R[A-Z0-9]{2}:|CS:|FS:|CR2:|Code:|Call Trace|CPU:|Hardware|---)|Unexpected poll revents|^\s*$/;
 
 export class RunningMachine {
   readonly exited: Promise<HelperExit>;
@@ -39,8 +40,8 @@ export class RunningMachine {
   }
 
   /** Resolves when the guest waits for its command to be started. */
-  ready(): Promise<void> {
-    return this.#bounded(this.#channel.ready, BOOT_LIMIT_MS, 'the kernel did not come up');
+  ready(limitMs: number): Promise<void> {
+    return this.#bounded(this.#channel.ready, limitMs, 'the kernel did not come up');
   }
 
   async run(): Promise<void> {
@@ -95,5 +96,5 @@ function lastWords(stream: NodeJS.ReadableStream): () => string {
   let words = '';
   stream.setEncoding('latin1');
   stream.on('data', (chunk: string) => (words = (words + chunk).slice(-WORDS_LIMIT)));
-  return () => words.trim();
+  return () => words.split(/[\r\n]+/).filter((line) => !NOISE.test(line)).slice(-TOLD_LINES).join('\n');
 }

@@ -44,17 +44,18 @@ export function hasPvhEntry(kernel: Buffer): boolean {
 export function loadable(kernel: Buffer): Buffer {
   const old = segmentsOf(kernel);
   const loads = old.filter(({ type }) => type === LOAD);
+  const notes = old.filter(({ type }) => type === NOTE);
   const kept: Segment[] = [];
   let end = PAGE;
   for (const segment of loads) {
-    const fileSize = withoutZeros(kernel.subarray(segment.offset, segment.offset + segment.fileSize));
+    const ofNotes = notes.filter((note) => lies(note, segment)).map((note) => note.offset + note.fileSize - segment.offset);
+    const fileSize = Math.max(withoutZeros(kernel.subarray(segment.offset, segment.offset + segment.fileSize)), ...ofNotes);
     kept.push({ ...segment, offset: end, fileSize });
     end += Math.ceil(fileSize / PAGE) * PAGE;
   }
-  for (const note of old.filter(({ type }) => type === NOTE)) {
-    const home = loads.findIndex(({ offset, fileSize }) => note.offset >= offset && note.offset + note.fileSize <= offset + fileSize);
-    const within = note.offset - (loads[home]?.offset ?? 0);
-    if (home >= 0 && within + note.fileSize <= kept[home]!.fileSize) kept.push({ ...note, offset: kept[home]!.offset + within });
+  for (const note of notes) {
+    const home = loads.findIndex((segment) => lies(note, segment));
+    if (home >= 0) kept.push({ ...note, offset: kept[home]!.offset + note.offset - loads[home]!.offset });
   }
   const image = Buffer.alloc(end);
   kernel.copy(image, 0, 0, HEADER_BYTES);
@@ -88,6 +89,10 @@ function segmentsOf(bytes: Buffer): Segment[] {
     if (segment.offset + segment.fileSize > bytes.length) throw new Error('it is cut off');
     return segment;
   });
+}
+
+function lies(note: Segment, within: Segment): boolean {
+  return note.offset >= within.offset && note.offset + note.fileSize <= within.offset + within.fileSize;
 }
 
 /** The bytes of a section by its name, or null. Throws an `Error` where the file is damaged. */
