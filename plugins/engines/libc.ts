@@ -21,6 +21,7 @@ const [IFF_TAP, IFF_NO_PI, IFF_VNET_HDR] = [0x2, 0x1000, 0x4000];
 const FIONREAD = 0x541b;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
+const RLIMIT_NPROC = 6;
 
 export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
@@ -47,7 +48,7 @@ export class CallError extends Error {
   }
 }
 
-type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'fcntl' | 'listen', Call>>;
+type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'fcntl' | 'listen' | 'prlimit', Call>>;
 
 export class LibC {
   readonly #calls: Calls;
@@ -76,6 +77,7 @@ export class LibC {
         pipe2: call('int pipe2(void *fds, int flags)'),
         ioctl: call('int ioctl(int fd, unsigned long request, void *argument)'),
         listen: call('int listen(int fd, int backlog)'),
+        prlimit: call('int prlimit(int pid, int resource, void *limits, void *old)'),
         fcntl: call('int fcntl(int fd, int command, long argument)'),
       },
       (machineCode) => {
@@ -174,6 +176,15 @@ export class LibC {
   /** An ioctl whose argument is one 32-bit word or a small structure, read and written in place. */
   ioctl(fd: number, request: number, argument: Buffer): void {
     this.#check(`ioctl 0x${request.toString(16)}`, this.#calls.ioctl(fd, request, argument));
+  }
+
+  /** Bounds the processes that the user of `pid`, within its user namespace, may have while such processes start more. Nothing raises it again. */
+  limitProcesses(pid: number, count: number): void {
+    const limits = Buffer.alloc(16);
+    this.#check('prlimit', this.#calls.prlimit(pid, RLIMIT_NPROC, null, limits));
+    const least = [0, 8].map((at) => limits.readBigUInt64LE(at)).reduce((a, b) => (a < b ? a : b), BigInt(count));
+    for (const at of [0, 8]) limits.writeBigUInt64LE(least, at);
+    this.#check('prlimit', this.#calls.prlimit(pid, RLIMIT_NPROC, limits, null));
   }
 
   /**

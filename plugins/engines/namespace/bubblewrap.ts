@@ -5,6 +5,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LibC } from '../libc.ts';
+import type { GroupMembership } from '../limits/membership.ts';
 import { GUEST_STDIO } from '../plane/message.ts';
 import type { HelperExit } from '../plane/message.ts';
 import { HOSTNAME } from '../root/etc.ts';
@@ -12,6 +13,7 @@ import { bytes } from '../root/paths.ts';
 import type { BytePath } from '../root/plan.ts';
 import type { Stage } from '../root/stage.ts';
 import type { GuestPlan } from './plan.ts';
+import { SEALS } from './root.ts';
 import { filterArchitecture, seccompProgram } from './seccomp.ts';
 import { sessionOf } from './session.ts';
 
@@ -40,7 +42,7 @@ export class Bubblewrap {
     this.#libc = libc;
     this.#block = libc.pipe();
     const session = sessionOf(stage, plan);
-    const options = openSync(stage.file(Buffer.from([...isolation(plan, session.environment), ...root, ...session.options].join('\0') + '\0', 'latin1')), 'r');
+    const options = openSync(stage.file(Buffer.from([...isolation(plan, session.environment), ...root, ...session.options, ...SEALS].join('\0') + '\0', 'latin1')), 'r');
     const filter = openSync(stage.file(seccompProgram(architecture, plan.without)), 'r');
     // Options travel by descriptor, for a command line is everybody's to read and the environment is among them.
     const fixed = ['--args', FD.options, '--seccomp', FD.filter, '--block-fd', FD.block, '--json-status-fd', FD.status].map(String);
@@ -67,6 +69,18 @@ export class Bubblewrap {
     });
     void this.exited.then(() => init.reject(new Error('bubblewrap has ended')));
     void this.exited.then(() => (this.#ended = true));
+  }
+
+  /** Puts what the guest will run into its control groups, or under a limit of processes alone. Before `release`. */
+  async confine(groups: GroupMembership, { required, processes }: GuestPlan['limits']): Promise<void> {
+    const init = await this.#init.catch(() => null); // `release` tells why
+    if (init === null) return;
+    try {
+      groups.add(init);
+    } catch (error) {
+      if (required) throw error;
+    }
+    if (processes !== null) this.#libc.limitProcesses(init, processes);
   }
 
   /** Lets the command run. Resolves when bubblewrap has made all mounts and seen it. */

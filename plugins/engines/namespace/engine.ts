@@ -4,6 +4,7 @@
  */
 import { MentuError } from '../../../core/index.ts';
 import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
+import { GuestControls, UNCONTROLLED } from '../limits/controls.ts';
 import { refuseFolders } from '../plane/descriptors.ts';
 import { PlaneGuest } from '../plane/plane-guest.ts';
 import { PlaneProcess } from '../plane/plane-process.ts';
@@ -54,6 +55,8 @@ export class NamespaceEngine implements GuestEngine {
       stdio: terminal ? [terminal.slave, terminal.slave, terminal.slave] : stdio,
     });
     terminal?.release();
+    const controls = without.includes('limits') ? null : GuestControls.open(spec.limits);
+    void helper.ended.then(() => controls?.close()); // the helper removes its groups itself, unless it was killed
     try {
       // The shares are walked, and the trust stores merged, while the helper starts.
       // A root of its own knows its own users, and this process's user is its root.
@@ -68,11 +71,13 @@ export class NamespaceEngine implements GuestEngine {
         cwd,
         terminal: terminal !== null,
         tools: { bwrap: found.tools.bwrap, setsid },
+        limits: controls?.plan ?? UNCONTROLLED,
       };
       const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners]);
-      return new PlaneGuest({ helper, listeners, terminal, boot: { shares: walked, ...parts, prepare: performance.now() - started }, began: started });
+      return new PlaneGuest({ helper, listeners, terminal, controls, facts: controls?.facts, unenforced: controls?.unenforced, boot: { shares: walked, ...parts, prepare: performance.now() - started }, began: started });
     } catch (error) {
       await helper.close();
+      await controls?.close();
       terminal?.close();
       throw error;
     }

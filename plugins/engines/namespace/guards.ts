@@ -15,6 +15,8 @@ export const GUARDS = [
   'processes',
   /** The guest's own IPC namespace. */
   'ipc',
+  /** Control groups and other limits of what it may use. */
+  'limits',
   ...ROOT_GUARDS,
   /** Covered files under /proc. */
   'proc',

@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs';
 import { LibC } from '../libc.ts';
 import type { PlaneDrops } from '../engine.ts';
+import type { GroupMembership } from '../limits/membership.ts';
 import { GUEST_STDIO } from '../plane/message.ts';
 import type { HelperOptions } from '../plane/message.ts';
 import { PlaneNetwork } from '../plane/network.ts';
@@ -13,8 +14,13 @@ import type { GuestPlan } from './plan.ts';
 type Parts = Awaited<ReturnType<typeof loadParts>>;
 
 async function loadParts() {
-  const [{ Stage }, { guestRoot }, { Bubblewrap }] = await Promise.all([import('../root/stage.ts'), import('./root.ts'), import('./bubblewrap.ts')]);
-  return { Stage, guestRoot, Bubblewrap };
+  const [{ Stage }, { guestRoot }, { Bubblewrap }, { GroupMembership }] = await Promise.all([
+    import('../root/stage.ts'),
+    import('./root.ts'),
+    import('./bubblewrap.ts'),
+    import('../limits/membership.ts'),
+  ]);
+  return { Stage, guestRoot, Bubblewrap, GroupMembership };
 }
 
 class Launcher implements HelperService<GuestPlan> {
@@ -26,6 +32,7 @@ class Launcher implements HelperService<GuestPlan> {
   readonly #network: Promise<PlaneNetwork | null>;
   readonly #boot: Record<string, number> = {};
   #guest: Bubblewrap | null = null;
+  #groups: GroupMembership | null = null;
   #closing = false;
 
   constructor(port: HelperPort<GuestPlan>, options: HelperOptions) {
@@ -52,9 +59,10 @@ class Launcher implements HelperService<GuestPlan> {
 
   async start(plan: GuestPlan): Promise<Record<string, number>> {
     const libc = await this.#libc;
-    const { Stage, guestRoot, Bubblewrap } = await this.#parts;
+    const { Stage, guestRoot, Bubblewrap, GroupMembership } = await this.#parts;
     const started = performance.now();
-    const stage = new Stage(libc, !plan.without.includes('overlays'));
+    this.#groups = new GroupMembership(plan.limits.groups); // before the stage covers /sys
+    const stage = new Stage(libc, !plan.without.includes('overlays'), plan.limits.fileSpace);
     const root = await guestRoot(stage, plan);
     this.#boot['root'] = performance.now() - started;
     const network = await this.#network;
@@ -65,6 +73,7 @@ class Launcher implements HelperService<GuestPlan> {
     // The guest has its own copies; ours would keep a terminal or a pipe open after its end.
     for (const fd of GUEST_STDIO) closeSync(fd);
     void this.#guest.exited.then((exit) => this.#port.sendExit(exit));
+    await this.#guest.confine(this.#groups, plan.limits);
     return this.#boot;
   }
 
@@ -87,6 +96,7 @@ class Launcher implements HelperService<GuestPlan> {
   async close(): Promise<void> {
     this.#closing = true;
     await this.#guest?.close();
+    await this.#groups?.close();
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the host tells its helper of the guest to start. Plain JSON. */
+import type { ControlPlan } from '../limits/controls.ts';
 import type { RootPlan } from '../root/plan.ts';
 import type { Guard } from './guards.ts';
 
@@ -12,5 +13,6 @@ export interface GuestPlan extends RootPlan {
   /** The guest's stdin is a terminal that becomes its controlling terminal. */
   readonly terminal: boolean;
   readonly tools: Readonly<{ bwrap: string; setsid: string }>;
+  readonly limits: ControlPlan;
   readonly without: readonly Guard[];
 }

@@ -23,8 +23,10 @@ export interface PreparedGuest {
   readonly boot: Record<string, number>;
   /** When the preparation began, by performance.now(). */
   readonly began: number;
-  readonly facts?: Readonly<Record<string, string>>;
-  readonly unenforced?: readonly string[];
+  /** What bounds the guest from outside. */
+  readonly controls?: { readonly outOfMemory: boolean; close(): Promise<void> } | null | undefined;
+  readonly facts?: Readonly<Record<string, string>> | undefined;
+  readonly unenforced?: readonly string[] | undefined;
 }
 
 export class PlaneGuest implements Guest {
@@ -36,20 +38,22 @@ export class PlaneGuest implements Guest {
   readonly unenforced: readonly string[];
   readonly #helper: PreparedGuest['helper'];
   readonly #began: number;
+  readonly #controls: PreparedGuest['controls'];
   #closed: Promise<void> | null = null;
   #over = false;
 
-  constructor({ helper, listeners, terminal, boot, began, facts = {}, unenforced = [] }: PreparedGuest) {
+  constructor({ helper, listeners, terminal, boot, began, controls, facts = {}, unenforced = [] }: PreparedGuest) {
     this.#helper = helper;
     this.listeners = listeners;
     this.terminal = terminal;
     this.boot = boot;
     this.#began = began;
+    this.#controls = controls;
     this.facts = facts;
     this.unenforced = unenforced;
     this.exited = helper.exited.then((exit) => {
       this.#over = true;
-      return this.#exitOf(exit);
+      return { ...this.#exitOf(exit), ...(controls?.outOfMemory ? { outOfMemory: true } : {}) };
     });
   }
 
@@ -72,7 +76,10 @@ export class PlaneGuest implements Guest {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#helper.close().finally(() => this.terminal?.close());
+    this.#closed ??= this.#helper.close().finally(() => {
+      this.terminal?.close();
+      return this.#controls?.close();
+    });
     return this.#closed;
   }
 

@@ -36,7 +36,7 @@ export async function layRoot(stage: Stage, plan: RootPlan, { at, between }: Lay
 /** A root in place of the host's. Where a test takes the guard away, the folder itself. */
 function bareRoot(stage: Stage, { without }: RootPlan, rootfs: RootfsPlan, at: string): Options {
   if (without.includes('rootfs')) return ['--bind', bytes(rootfs.folder), at || '/'];
-  const fresh = rootfs.fresh.flatMap((path) => ['--perms', '0700', '--tmpfs', `${at}${bytes(path)}`]);
+  const fresh = rootfs.fresh.flatMap((path) => ['--bind', stage.fresh(0o700), `${at}${bytes(path)}`]);
   return [rootfs.writable ? '--bind' : '--ro-bind', stage.rooted(rootfs), at || '/', ...fresh];
 }
 

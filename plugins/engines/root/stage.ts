@@ -4,15 +4,14 @@
  * helper nor a guest needs.
  */
 import { chmodSync, cpSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { MS_BIND, MS_REC } from '../libc.ts';
 import type { LibC } from '../libc.ts';
+import { NO_LIMITS } from '../engine.ts';
+import { fileSpaceOf, type FileSpace } from '../limits/file-space.ts';
 import type { Content, LayerFile, RootfsPlan } from './plan.ts';
 
 const MOUNT_POINT = '/sys';
-/** What a guest may write to its root: so much, and not more than half of the memory. */
-const ROOT_SPACE = 4 * 1024 ** 3;
 
 export interface Layered {
   /** Where on the stage the folder is seen. */
@@ -27,15 +26,20 @@ export interface Layered {
 export class Stage {
   readonly #libc: LibC;
   readonly #overlays: boolean;
+  readonly #limits: FileSpace;
+  /** The tmpfs of all that the guest may write to; null until it is wanted. */
+  #space: string | null = null;
   #count = 0;
   /** An empty folder, an empty file, and an empty file that nobody may open. */
   readonly emptyFolder = join(MOUNT_POINT, 'empty-folder');
   readonly emptyFile = join(MOUNT_POINT, 'empty-file');
   readonly closedFile = join(MOUNT_POINT, 'closed-file');
 
-  constructor(libc: LibC, overlays: boolean) {
+  /** @param limits of what the guest writes to folders of the stage. */
+  constructor(libc: LibC, overlays: boolean, limits: FileSpace = fileSpaceOf(NO_LIMITS)) {
     this.#libc = libc;
     this.#overlays = overlays;
+    this.#limits = limits;
     libc.mount('tmpfs', MOUNT_POINT, 'tmpfs', 0, 'mode=0700');
     mkdirSync(this.emptyFolder, { mode: 0o555 });
     writeFileSync(this.emptyFile, '', { mode: 0o444 });
@@ -46,6 +50,19 @@ export class Stage {
   folder(): string {
     const path = join(MOUNT_POINT, `${this.#count++}`);
     mkdirSync(path, { mode: 0o755 });
+    return path;
+  }
+
+  /** A new folder that the guest may write to. All of them share one space, and end with the guest. */
+  fresh(mode: number): string {
+    if (this.#space === null) {
+      const { bytes, files } = this.#limits;
+      this.#space = this.folder();
+      this.#libc.mount('tmpfs', this.#space, 'tmpfs', 0, `mode=0755,size=${bytes},nr_inodes=${files}`);
+    }
+    const path = join(this.#space, `${this.#count++}`);
+    mkdirSync(path);
+    chmodSync(path, mode);
     return path;
   }
 
@@ -97,10 +114,9 @@ export class Stage {
     return at;
   }
 
-  /** Options that make an overlay writable, within bounds. */
+  /** Options that make an overlay writable. */
   #upper(own: string): string {
-    const space = this.folder();
-    this.#libc.mount('tmpfs', space, 'tmpfs', 0, `mode=0700,size=${Math.min(ROOT_SPACE, Math.floor(totalmem() / 2))}`);
+    const space = this.fresh(0o700);
     for (const name of ['upper', 'work']) mkdirSync(join(space, name));
     chmodSync(join(space, 'upper'), statSync(own).mode & 0o1777);
     return `,upperdir=${space}/upper,workdir=${space}/work,userxattr`;
