@@ -468,6 +468,10 @@ export const ERRORS = {
     message: 'The folder {path} cannot take a run: {reason}.',
     remedy: 'Remove it, or run the recipe in another directory; a link there may have been made by a guest.',
   },
+  run_path_moved: {
+    message: 'The path {path} {how}.',
+    remedy: 'An earlier step has changed it since the run began, perhaps a guest that wants out; look at what it did.',
+  },
   run_record_not_written: {
     message: 'The state of the run cannot be written to {file}: {reason}.',
     remedy: 'Check the space and the rights of the folder; the run goes on, and the folders of its steps are not concerned.',

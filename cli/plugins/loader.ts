@@ -20,8 +20,15 @@ export interface LoadedPlugin extends PluginFile {
   readonly reference: PluginReference;
 }
 
-/** Imports the plugins and checks their options. Nothing has tapped a hook yet. Errors name the place of the listing. */
-export async function importPlugins(references: readonly PluginReference[], modules: PluginModules, cwd: string): Promise<LoadedPlugin[]> {
+/**
+ * Imports the plugins and checks their options. Nothing has tapped a hook yet. Errors name the place of the listing.
+ * One list is looked up and imported once: what has changed on the disk since, a guest may have changed.
+ */
+export function importPlugins(references: readonly PluginReference[], modules: PluginModules, cwd: string): Promise<LoadedPlugin[]> {
+  return modules.once(references, () => importListed(references, modules, cwd));
+}
+
+async function importListed(references: readonly PluginReference[], modules: PluginModules, cwd: string): Promise<LoadedPlugin[]> {
   const files = references.map((reference) => findPlugin(reference, modules, cwd));
   const imports = await Promise.allSettled(references.map((reference, index) => importPlugin(reference, files[index]!)));
   const loaded = imports.map((result) => {

@@ -23,6 +23,7 @@ export class PluginModules {
   /** Modules that may be no others than the ones which were vouched for, and all that they import. */
   readonly #guarded = new Set<string>();
   #vouched: ReadonlyMap<string, string> = new Map();
+  readonly #loaded = new WeakMap<object, Promise<unknown>>();
 
   constructor() {
     this.#hooks = registerHooks({
@@ -44,6 +45,13 @@ export class PluginModules {
   guard(file: string, vouched: ReadonlyMap<string, string>): void {
     this.#guarded.add(pathToFileURL(realpathSync(file)).href);
     this.#vouched = vouched;
+  }
+
+  /** What `load` resolves to; for the same key, what it resolved to first. */
+  once<Value>(key: object, load: () => Promise<Value>): Promise<Value> {
+    const known = this.#loaded.get(key) ?? load();
+    this.#loaded.set(key, known);
+    return known as Promise<Value>;
   }
 
   close(): void {

@@ -6,6 +6,7 @@ import { runRecordedHostJob, runRecordedJob } from '../job/recorded-job.ts';
 import { wantsTerminal } from '../job/terminal-session.ts';
 import { note, visible } from '../output.ts';
 import type { PluginModules } from '../plugins/modules.ts';
+import { refuseMoved } from './anchored-paths.ts';
 import { Interruption, codeOf } from './interruption.ts';
 import type { Recipe } from './recipe.ts';
 import { RunRecord, type RunRecordFile, type StepRecord } from './run-record.ts';
@@ -86,8 +87,9 @@ async function runStep(plan: StepPlan, index: number, record: RunRecord, run: Jo
 
 /** A failure of the engine is the step's, with the exit code that it has in `exec`; a defect of ours is thrown. */
 async function execute({ settings, engine }: StepPlan, folder: JobFolder, modules: PluginModules): Promise<StepEnd> {
-  if (engine === null) return { ...NOT_RUN, ...(await runRecordedHostJob(settings, folder)) };
   try {
+    refuseMoved(settings);
+    if (engine === null) return { ...NOT_RUN, ...(await runRecordedHostJob(settings, folder)) };
     const { exit, summary } = await runRecordedJob(settings, engine, folder, modules);
     const counts = settings.interceptor ? { flows: summary.flows, denied: summary.denied } : {};
     return { ...NOT_RUN, code: exit.code, timedOut: summary.timed_out, error: exit.failure ?? null, ...counts };

@@ -9,6 +9,7 @@ import { loadPreset } from '../settings/preset.ts';
 import { loadProfile } from '../settings/profile.ts';
 import { readSources } from '../settings/setting-sources.ts';
 import { SourceFiles } from '../settings/source-file.ts';
+import { anchored } from './anchored-paths.ts';
 import type { Recipe, Step } from './recipe.ts';
 import { engineOfStep, type StepEngine } from './step-engine.ts';
 import type { Variables } from './variables.ts';
@@ -63,13 +64,13 @@ async function planStep(recipe: Recipe, step: Step, { cwd, modules, run }: PlanC
   if (settled.command === null) {
     throw new MentuError('recipe_step_invalid', { step: step.name, reason: 'neither it nor its profile names a command', mend: 'Give it `args`, of which the first is the program.' }, { place: step.placeOf() });
   }
-  const settings: JobSettings = {
+  const settings = anchored({
     ...settled,
     step: { name: step.name, recipe: recipe.name, run },
     env: { ...settled.env, ...step.env },
     workspace: recipe.workspace ?? cwd,
     mounts: recipe.workspace !== null && settled.mounts.length === 0 ? [{ source: recipe.workspace, destination: GUEST_WORKSPACE, readOnly: false }] : settled.mounts,
-  };
+  });
   if (!step.vm) return { step, settings, engine: null, isStopgap: false, notes: hostNotes(step, settings) };
   inPlace(step.placeOf('enableInterception'), () => checkIsolation(settings));
   const { engine, isStopgap } = await inPlace(step.placeOf('engine'), () => engineFor(settings.engine, settings.kernel));

@@ -181,6 +181,45 @@ test('a plugin of a stranger sees the step that it runs in', LIMIT, async () => 
   assert.equal(stdout, 'look of mine', stderr);
 });
 
+test('a guest that can write the plugin of a later step, its profile and the recipe changes none of them', LIMIT, async () => {
+  const folder = 'open/plugin';
+  mkdirSync(stage.workspace.path(folder), { recursive: true });
+  const answers = (text: string): string => `export default { name: 'mine', setup({ hooks }) { hooks.onRequest.tap('mine', () => ({ action: 'answer', rule: 'mine', status: 200, body: '${text}' })); } };`;
+  stage.workspace.write(`${folder}/index.js`, answers('ours'));
+  stage.workspace.write(`${folder}/package.json`, '{"type": "module"}');
+  stage.workspace.write('open/own.yaml', 'extends: standard\nplugins: [./plugin]\n');
+  stage.workspace.write('open/p.json', { env: { WHOSE: 'ours' }, interceptor: { hosts: { 'any.test': '127.0.0.1:9' } } });
+  const script = `cd /workspace && echo "${answers('theirs')}" | tee plugin/index.js > plugin/index.ts; echo '{"env": {"WHOSE": "theirs"}}' > p.json; echo 'plugins: []' > own.yaml; ls plugin`;
+  stage.workspace.write('open/recipe.json', {
+    workspace: '.',
+    vm: true,
+    engine: 'namespace',
+    steps: [
+      { args: ['sh', '-c', script] },
+      { enableInterception: true, preset: './own.yaml', profile: 'p.json', args: ['sh', '-c', 'curl -sS http://any.test/; echo " $WHOSE"'] },
+    ],
+  });
+  const { code, stdout, stderr } = await stage.workspace.run('mentu', ['run', './open/recipe.json']);
+  assert.deepEqual([code, stdout], [0, 'index.js\nindex.ts\npackage.json\nours ours\n'], stderr);
+  assert.match(readFileSync(stage.workspace.path(folder, 'index.ts'), 'utf8'), /theirs/, 'the guest did write');
+});
+
+test('a guest that puts a link in the place of what a later step mounts leads it nowhere', LIMIT, async () => {
+  mkdirSync(stage.workspace.path('shared/data'), { recursive: true });
+  const outside = stage.workspace.path('outside');
+  mkdirSync(outside);
+  stage.workspace.write('outside/secret', 'secret\n');
+  stage.workspace.write('data.json', { mounts: [{ source: 'shared/data', destination: '/data' }] });
+  const { code, stdout, stderr, record } = await run({
+    workspace: 'shared',
+    vm: true,
+    engine: 'namespace',
+    steps: [{ args: ['sh', '-c', `rmdir data && ln -s ${outside} data`] }, { profile: 'data.json', args: ['cat', '/data/secret'], continueOnError: true }, { vm: false, args: ['true'] }],
+  });
+  assert.deepEqual([code, stdout, record.steps[1]!.error?.code, record.steps[1]!.exit_code], [0, '', 'run_path_moved', 125], stderr);
+  assert.match(stderr, /step-2: .*shared\/data leads to .*outside/);
+});
+
 function groupRuns(group: number): boolean {
   try {
     return process.kill(-group, 0);
