@@ -1,12 +1,13 @@
 /** Clients with their default trust and no proxy variable: each verifies, succeeds and leaves exactly one line a request. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { FlowRecord } from '../../core/index.ts';
 import { BARE_IPV4, BARE_IPV6, GUEST_NODE, Stage } from './stage/stage.ts';
 import { PAGE, chromiumArgs, lacksChromium, servePage } from './stage/chromium.ts';
-import { echo, type Handler } from './stage/origin.ts';
+import { gitBackend, makeRepository } from './stage/git-backend.ts';
+import { echo } from './stage/origin.ts';
 import type { Job } from './stage/workspace.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -14,7 +15,7 @@ let stage: Stage;
 
 before(async () => {
   stage = await Stage.open((request, response) => {
-    if (request.url!.startsWith('/git/')) return gitBackend(request, response);
+    if (request.url!.startsWith('/git/')) return gitBackend(stage.workspace.folder)(request, response);
     return (PAGE[request.url!] ? servePage : echo)(request, response);
   });
   stage.profile();
@@ -136,14 +137,7 @@ test('openssl s_client that only shakes hands: verified, and one line that says 
 });
 
 test('git clones over HTTPS', LIMIT, async () => {
-  const repository = stage.workspace.path('repo.git');
-  const git = (...args: string[]): void => assert.equal(spawnSync('git', args, { env: { PATH: process.env['PATH'], HOME: stage.workspace.folder } }).status, 0, args.join(' '));
-  const tree = stage.workspace.path('tree');
-  git('init', '-q', '-b', 'main', tree);
-  stage.workspace.write('tree/file', 'content of the clone\n');
-  git('-C', tree, 'add', '.');
-  git('-C', tree, '-c', 'user.name=t', '-c', 'user.email=t@demo.test', 'commit', '-q', '-m', 'first');
-  git('clone', '-q', '--bare', tree, repository);
+  makeRepository(stage.workspace.folder, 'repo.git', 'content of the clone\n');
   const { stdout, flows } = await inGuest('sh', '-c', `git clone -q ${URL_OF('/git/repo.git')} /tmp/clone && cat /tmp/clone/file`);
   assert.equal(stdout, 'content of the clone\n');
   assert.deepEqual(flows.map(({ request }) => `${request!.method} ${new URL(request!.url).pathname}`), ['GET /git/repo.git/info/refs', 'POST /git/repo.git/git-upload-pack', 'POST /git/repo.git/git-upload-pack']);
@@ -185,40 +179,3 @@ test('the variables by which clients with a store of their own find the CA', LIM
   assert.equal(lines.length, 9);
   for (const line of lines) assert.match(line, /^[A-Z_]+ 1$/);
 });
-
-/** `git http-backend` over CGI (RFC 3875), for the repositories of the workspace. */
-const gitBackend: Handler = (request, response) => {
-  const { pathname, search } = new URL(request.url!, 'https://origin');
-  const header = (name: string): string => String(request.headers[name] ?? '');
-  const backend = spawn('git', ['http-backend'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: {
-      PATH: process.env['PATH'],
-      GIT_PROJECT_ROOT: stage.workspace.folder,
-      GIT_HTTP_EXPORT_ALL: '1',
-      GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*',
-      GIT_PROTOCOL: header('git-protocol'),
-      PATH_INFO: pathname.replace(/^\/git/, ''),
-      QUERY_STRING: search.slice(1),
-      REQUEST_METHOD: request.method,
-      CONTENT_TYPE: header('content-type'),
-      HTTP_CONTENT_ENCODING: header('content-encoding'),
-      REMOTE_ADDR: '127.0.0.1',
-    },
-  });
-  request.pipe(backend.stdin);
-  const output: Buffer[] = [];
-  backend.stdout.on('data', (chunk: Buffer) => output.push(chunk));
-  backend.on('close', () => {
-    const whole = Buffer.concat(output);
-    const end = whole.indexOf('\r\n\r\n');
-    let status = 200;
-    for (const line of whole.toString('latin1', 0, end).split('\r\n')) {
-      const [name = '', value = ''] = line.split(/: */, 2);
-      if (name.toLowerCase() === 'status') status = parseInt(value, 10);
-      else response.setHeader(name, value);
-    }
-    response.statusCode = status;
-    response.end(whole.subarray(end + 4));
-  });
-};
