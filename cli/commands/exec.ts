@@ -34,7 +34,7 @@ export default defineCommand({
     try {
       const sources = readSources({ ...settingFlagsOf(flags), interceptor: flags.interceptor, host: flags.host, commandLine: positionals }, { cwd, modules });
       const settings = settleJob(sources);
-      commandOf(settings);
+      if (settings.host || settings.rootfs === null) commandOf(settings); // an image may name one
       if (settings.host) {
         if (settings.interceptor) note('mentu: --interceptor has no effect with --host: interception belongs to a guest.');
         if (settings.lists.length > 0) note('mentu: the domain lists do not apply with --host: they hold for a guest.');

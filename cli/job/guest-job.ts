@@ -12,6 +12,7 @@ import { forwardText } from '../settings/port-forwards.ts';
 import { CapturedJob } from './captured-job.ts';
 import { CommandRuns } from './command-runs.ts';
 import { DefectTrap } from './defect-trap.ts';
+import { openGuestRoot, type GuestRoot } from './guest-root.ts';
 import type { JobWiring } from './guest-run.ts';
 import type { JobFolder } from './job-folder.ts';
 import { TrafficCounter, statusText, type JobSummary } from './job-summary.ts';
@@ -29,9 +30,11 @@ export interface GuestJobResult {
   readonly summary: JobSummary;
 }
 
-export async function runGuestJob(settings: JobSettings, engine: GuestEngine, folder: JobFolder, modules: PluginModules): Promise<GuestJobResult> {
+export async function runGuestJob(asked: JobSettings, engine: GuestEngine, folder: JobFolder, modules: PluginModules): Promise<GuestJobResult> {
   const startedAt = new Date();
   const started = performance.now();
+  const root = await openGuestRoot(asked, { paths: [folder.path, mentuHome()], names: MASKED_NAMES });
+  const { settings } = root;
   const authority = settings.interceptor ? CertificateAuthority.create(folder.id) : null;
   // What is not there cannot be hidden, and a guest with a mount above it could make it.
   mkdirSync(mentuHome(), { recursive: true, mode: 0o700 });
@@ -39,7 +42,7 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
   const ports = await PortListeners.open(settings.ports);
   // Without a capture there is nothing to tell, and the terminal is the command's alone.
   const status = settings.interceptor ? StatusLine.open(() => statusText(counter.traffic, (performance.now() - started) / 1000), process.stdout.isTTY) : null;
-  const prepare = (): Promise<Guest> => engine.prepare(guestSpec(settings, folder, authority, status));
+  const prepare = (): Promise<Guest> => engine.prepare(guestSpec(root, folder, authority, status));
 
   // The guest is prepared while the plugins load; whichever fails, the other is undone.
   const [prepared, opened] = await Promise.allSettled([prepare(), authority ? openCapture(settings, folder, authority, modules) : null]);
@@ -71,7 +74,7 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
       limits_not_enforced: guest.unenforced,
       started_at: startedAt.toISOString(),
       duration_ms: Math.round(performance.now() - started),
-      boot_ms: runs.boot,
+      boot_ms: { ...root.boot, ...runs.boot },
       dropped_packets: runs.drops,
       record: job ? relative(settings.cwd, join(folder.path, 'flows.jsonl')) : null,
       ...counter.traffic,
@@ -88,21 +91,22 @@ export async function runGuestJob(settings: JobSettings, engine: GuestEngine, fo
   }
 }
 
-function guestSpec(settings: JobSettings, folder: JobFolder, authority: CertificateAuthority | null, status: StatusLine | null): GuestSpec {
+function guestSpec({ settings, ...root }: GuestRoot, folder: JobFolder, authority: CertificateAuthority | null, status: StatusLine | null): GuestSpec {
   const { command, args } = commandOf(settings);
   return {
     jobId: folder.id,
     command,
     args,
     env: settings.env,
-    cwd: guestCwd(settings.workspace, settings.mounts),
+    cwd: guestCwd(settings.workspace, settings.mounts) ?? root.cwd,
     mounts: settings.mounts,
     maskedNames: MASKED_NAMES,
     hiddenPaths: [folder.path, mentuHome()],
     network: authority !== null || settings.networkMode === 'nat' ? 'plane' : 'none',
     limits: settings.limits,
     ports: settings.ports,
-    rootfs: null,
+    rootfs: root.folder,
+    imageEnv: root.env,
     caCertificate: authority?.certificate ?? null,
     terminal: wantsTerminal() ? { columns: process.stdout.columns, rows: status?.rowsForCommand ?? process.stdout.rows } : null,
   };

@@ -1,6 +1,4 @@
 /** How a guest's root is put together, as the host tells its helper. Plain JSON. */
-import type { TrustContent, TrustFile } from '../trust/stores.ts';
-
 /**
  * A path below a mount, as a byte string (one character a byte): file names need not be UTF-8.
  * `bytes` and `text` of paths.ts convert.
@@ -51,7 +49,15 @@ export const ROOT_GUARDS = [
 
 export type RootGuard = (typeof ROOT_GUARDS)[number];
 
-export type Content = TrustContent | 'folder';
+/** A file's content, or where a link leads. */
+export type FileContent = { readonly text: string } | { readonly base64: string } | { readonly link: string };
+export type Content = FileContent | 'folder';
+
+export interface TrustFile {
+  /** Absolute path in the guest. */
+  readonly path: string;
+  readonly content: FileContent;
+}
 
 export interface LayerFile {
   /** Relative to the folder that the layer lies over. */

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { bytes, named } from '../root/paths.ts';
+import type { TrustFile } from '../root/plan.ts';
 import { HOST_TREE } from '../rootfs/tree.ts';
 import type { RootTree } from '../rootfs/tree.ts';
 import { certificatesOf, subjectHash } from './certificate.ts';
@@ -32,15 +33,6 @@ const JAVA_FOLDERS = ['/usr/lib/jvm', '/opt/java'] as const;
 const JAVA_STORES = ['lib/security/cacerts', 'jre/lib/security/cacerts'] as const;
 const SHARED_JAVA_STORES = ['/etc/ssl/certs/java/cacerts', '/etc/pki/java/cacerts', '/etc/pki/ca-trust/extracted/java/cacerts'] as const;
 const CHROMIUM_POLICIES = ['/etc/chromium/policies/managed', '/etc/opt/chrome/policies/managed'] as const;
-
-/** A file's content, or where a link leads; plain JSON, for it may go to another process. */
-export type TrustContent = { readonly text: string } | { readonly base64: string } | { readonly link: string };
-
-export interface TrustFile {
-  /** Absolute path in the guest. */
-  readonly path: string;
-  readonly content: TrustContent;
-}
 
 /** The bundle of the root's system, or Node's own where the root has none. */
 function bundleOf(root: RootTree): string {
