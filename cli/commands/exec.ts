@@ -2,7 +2,7 @@ import { defineCommand } from '../command.ts';
 import { loadEngine } from '../engines.ts';
 import { createJobFolder } from '../job/job-folder.ts';
 import { checkIsolation } from '../job/guest-job.ts';
-import { runHostJob } from '../job/host-job.ts';
+import { idleOnHost, runHostJob } from '../job/host-job.ts';
 import { summaryText } from '../job/job-summary.ts';
 import { runRecordedJob } from '../job/recorded-job.ts';
 import { note, safeJson } from '../output.ts';
@@ -38,9 +38,8 @@ export default defineCommand({
       if (settings.host) {
         if (settings.interceptor) note('mentu: --interceptor has no effect with --host: interception belongs to a guest.');
         if (settings.lists.length > 0) note('mentu: the domain lists do not apply with --host: they hold for a guest.');
-        const { limits, ports, restartPolicy, rootfs } = settings;
-        const idle = Object.entries({ cpus: limits.cpus, memoryMiB: limits.memoryMiB, ports: ports.length > 0 || null, restartPolicy: restartPolicy.restarts || null, rootfs }).filter(([, value]) => value !== null);
-        if (idle.length > 0) note(`mentu: no effect with --host, for they belong to a guest: ${idle.map(([name]) => name).join(', ')}.`);
+        const idle = idleOnHost(settings);
+        if (idle.length > 0) note(`mentu: no effect with --host, for they belong to a guest: ${idle.join(', ')}.`);
         return (await runHostJob(settings)).code;
       }
       checkIsolation(settings);

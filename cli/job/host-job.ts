@@ -37,3 +37,9 @@ export async function runHostJob(settings: JobSettings): Promise<HostExit> {
     for (const signal of KEYS) process.off(signal, onKey);
   }
 }
+
+/** The settings that are given, belong to a guest and have no effect here. */
+export function idleOnHost({ limits, ports, restartPolicy, rootfs }: JobSettings): string[] {
+  const given = { cpus: limits.cpus !== null, memoryMiB: limits.memoryMiB !== null, ports: ports.length > 0, restartPolicy: restartPolicy.restarts > 0, rootfs: rootfs !== null };
+  return Object.entries(given).filter(([, isGiven]) => isGiven).map(([name]) => name);
+}

@@ -56,7 +56,7 @@ export const planColumns = [
   { title: 'WHERE', text: (row: PlanRow) => (row.runs ? whereText({ engine: row.engine === null ? null : { name: row.engine, boundary: row.boundary } } as never) : 'skipped') },
   { title: 'CAPTURED', text: (row: PlanRow) => (row.captured ? 'yes' : 'no') },
   { title: 'TIMEOUT', text: (row: PlanRow) => (row.timeout === null ? '-' : durationText(row.timeout)) },
-  { title: 'COMMAND', text: (row: PlanRow) => commandText(row.command) },
+  { title: 'COMMAND', text: (row: PlanRow) => commandText(row.command) || '(of the profile or the image)' },
 ];
 
 /** What the user should know of a plan before it runs, a line each. */

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import { MentuError } from '../../core/index.ts';
 import { writePrivately, type JobFolder } from '../job/job-folder.ts';
-import { commandOf } from '../settings/job-settings.ts';
 import type { Recipe, Step } from './recipe.ts';
 import type { StepPlan } from './step-plan.ts';
 
@@ -133,10 +132,9 @@ function stepRecord(step: Step, plan: StepPlan | undefined): StepRecord {
   };
 }
 
-/** The program and its arguments. */
-export function commandLineOf({ settings }: StepPlan): readonly string[] {
-  const { command, args } = commandOf(settings);
-  return [command, ...args];
+/** The program and its arguments; the arguments alone where an image names the program. */
+export function commandLineOf({ settings: { command, args } }: StepPlan): readonly string[] {
+  return command === null ? args : [command, ...args];
 }
 
 function sum(counts: readonly (number | null)[]): number {

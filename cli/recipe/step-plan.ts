@@ -2,6 +2,7 @@
 import { MentuError, type ErrorPlace } from '../../core/index.ts';
 import type { GuestEngine } from '../../plugins/engines/engine.ts';
 import { checkIsolation } from '../job/guest-job.ts';
+import { idleOnHost } from '../job/host-job.ts';
 import { importPlugins } from '../plugins/loader.ts';
 import type { PluginModules } from '../plugins/modules.ts';
 import { settleJob, type JobSettings } from '../settings/job-settings.ts';
@@ -61,7 +62,8 @@ async function planStep(recipe: Recipe, step: Step, { cwd, modules, run }: PlanC
     { cwd, modules },
   );
   const settled = settleJob(sources);
-  if (settled.command === null) {
+  // An image may name its command itself.
+  if (settled.command === null && !(step.vm && settled.rootfs !== null)) {
     throw new MentuError('recipe_step_invalid', { step: step.name, reason: 'neither it nor its profile names a command', mend: 'Give it `args`, of which the first is the program.' }, { place: step.placeOf() });
   }
   const settings = anchored({
@@ -90,6 +92,8 @@ function hostNotes(step: Step, settings: JobSettings): string[] {
   if (step.capture) notes.push('enableInterception has no effect: the step runs on the host ("vm" is not true), and interception belongs to a guest.');
   if (step.engine !== null) notes.push(`the engine ${step.engine} is not used: the step runs on the host ("vm" is not true).`);
   if (settings.lists.some(({ allowed, denied }) => allowed !== null || denied.length > 0)) notes.push('the domain lists do not apply: the step runs on the host, and they hold for a guest.');
+  const idle = idleOnHost(settings);
+  if (idle.length > 0) notes.push(`no effect, for the step runs on the host and they belong to a guest: ${idle.join(', ')}.`);
   return notes;
 }
 

@@ -67,11 +67,12 @@ test('variables: the step beats the recipe, it the profile, it mentu.yaml; a tim
 });
 
 test('what has no effect on the host is said, interception in one line', async (t) => {
-  const { plans } = await plan(t, { engine: 'namespace', steps: [{ name: 'x', args: ['a'], enableInterception: true }, { args: ['b'], profile: '../p.json' }] }, { 'p.json': '{"sandbox": {"deniedDomains": ["a.test"]}}' });
+  const { plans } = await plan(t, { engine: 'namespace', steps: [{ name: 'x', args: ['a'], enableInterception: true }, { args: ['b'], profile: '../p.json' }] }, { 'p.json': '{"sandbox": {"deniedDomains": ["a.test"]}, "cpus": 1, "ports": [80]}' });
   const notes = planNotes(plans);
   assert.equal(notes.filter((line) => line.includes('interception') || line.includes('enableInterception')).length, 1, notes.join('\n'));
   assert.match(notes.join('\n'), /^mentu: x: enableInterception has no effect: the step runs on the host/m);
   assert.match(notes.join('\n'), /step-2: the domain lists do not apply/);
+  assert.match(notes.join('\n'), /step-2: no effect.*: cpus, ports\./);
   assert.match(notes.join('\n'), /x: the engine namespace is not used/);
 });
 
