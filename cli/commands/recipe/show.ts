@@ -33,7 +33,7 @@ export default defineCommand({
       ...(requires.env.length === 0 ? [] : [['requires', `variables ${requires.env.join(', ')}`] as [string, string]]),
       ...(variables.open.length === 0 ? [] : [['variables', variables.open.join(', ')] as [string, string]]),
     ];
-    for (const [title, text] of lines) await write(`${title.padEnd(12)} ${visible(text)}\n`);
+    for (const [title, text] of lines) await write(`${title.padEnd(12)}  ${visible(text)}\n`);
     await write('\n');
     await writeTable(columns, recipe.steps);
     return 0;
