@@ -1,5 +1,6 @@
 /** How a command ends, as a script around it sees it, and the signals that it gets. */
 import assert from 'node:assert/strict';
+import { realpathSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { ENGINES } from './engines.ts';
 import { runJob, shell, until } from './job.ts';
@@ -21,6 +22,15 @@ for (const engine of ENGINES) {
       const { exit, stderr } = await runJob(engine, { command: 'no-such-command' });
       assert.deepEqual(exit, { code: 127, signal: null });
       assert.match(stderr, /no-such-command/);
+    });
+
+    test("a command is the system's own program, and has the name that it was called by", async () => {
+      const [list, named] = await Promise.all([
+        runJob(engine, { command: 'ls', args: ['--version'] }),
+        runJob(engine, { command: 'sh', args: ['-c', 'readlink -f /proc/$$/exe; tr "\\0" " " </proc/$$/cmdline | cut -d " " -f 1'] }),
+      ]);
+      assert.match(list.stdout, /GNU coreutils/);
+      assert.equal(named.stdout, `${realpathSync('/bin/sh')}\nsh\n`);
     });
 
     for (const command of ['/etc/hosts', '/usr']) {

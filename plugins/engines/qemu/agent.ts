@@ -22,6 +22,24 @@ const DEVICES = '/job/devices';
 /** Made right before the command is started. */
 const STARTED = '/run/started';
 const BUSYBOX = '/bin/busybox';
+/**
+ * Starts the command as a shell does. It is looked for here, for busybox takes a name for one of its own programs before
+ * it looks for one in the guest's root.
+ */
+const ENTER = `cd "$1" || exit 125
+shift
+case $1 in */*) exec "$@";; esac
+name=$1 code=127 IFS=:
+shift
+set -f
+for folder in $PATH; do
+  file=\${folder:-.}/$name
+  [ -d "$file" ] && continue
+  [ -x "$file" ] && exec -a "$name" "$file" "$@"
+  [ -e "$file" ] && code=126
+done
+echo "$name: $([ $code = 126 ] && echo cannot be executed || echo not found)" >&2
+exit $code`;
 /** The bus has a number that depends on its place among the devices: `$p` is what comes before a port's own. */
 const port = (name: keyof typeof PORTS): string => `\${p}${PORTS[name]}`;
 
@@ -134,7 +152,6 @@ $b stty -F /dev/hvc0 sane`;
 function job(plan: MachinePlan): string {
   const environment = Object.entries(plan.environment).map(([name, value]) => quoted(`${name}=${value}`));
   const session = `$b setsid ${plan.terminal ? '-c ' : ''}$b chroot .`;
-  const enter = quoted('cd "$1" || exit 125; shift; exec "$@"');
   return `b=${BUSYBOX}
 $b mount -t proc proc ${ROOT}/proc
 cd ${ROOT}
@@ -142,7 +159,7 @@ $b mount --move . /
 : >${STARTED}
 echo running >&3
 exec 3>&- 4>&2 2>/dev/null # where the shell says of a command that it was killed
-(exec 2>&4 4>&-; exec $b env -i ${environment.join(' ')} ${session} ${SHELL_IN_ROOT} -c ${enter} guest ${[plan.cwd, ...plan.command].map(quoted).join(' ')})
+(exec 2>&4 4>&-; exec $b env -i ${environment.join(' ')} ${session} ${SHELL_IN_ROOT} -c ${quoted(ENTER)} guest ${[plan.cwd, ...plan.command].map(quoted).join(' ')})
 exit $?
 `;
 }
