@@ -143,11 +143,14 @@ test('a timeout ends a step, on the host with all that it started, with exit cod
   assert.ok(record.steps.every(({ duration_ms }) => duration_ms! < 20_000));
 });
 
-test('the workspace: the directory of host steps, and /workspace of guests without mounts', LIMIT, async () => {
-  mkdirSync(stage.workspace.path('project/.mentu'), { recursive: true });
-  const { stdout, stderr } = await run({ workspace: 'project', vm: true, engine: 'namespace', steps: [{ args: ['sh', '-c', 'pwd; ls -A .mentu | wc -l; echo made > made.txt'] }, { vm: false, args: ['sh', '-c', 'pwd; cat made.txt'] }] });
-  assert.deepEqual(stdout.split('\n'), ['/workspace', '0', stage.workspace.path('project'), 'made', ''], stderr);
-});
+for (const engine of ['namespace', 'qemu']) {
+  test(`the workspace: the directory of host steps, and /workspace of guests without mounts (${engine})`, LIMIT, async () => {
+    mkdirSync(stage.workspace.path(`project-${engine}/.mentu`), { recursive: true });
+    const steps = [{ args: ['sh', '-c', 'pwd; ls -A .mentu | wc -l; echo made > made.txt'] }, { vm: false, args: ['sh', '-c', 'pwd; cat made.txt'] }];
+    const { stdout, stderr } = await run({ workspace: `project-${engine}`, vm: true, engine, steps });
+    assert.deepEqual(stdout.split('\n'), ['/workspace', '0', stage.workspace.path(`project-${engine}`), 'made', ''], stderr);
+  });
+}
 
 test('names with any characters: folders that are safe, signals and --from that know the name', LIMIT, async () => {
   const names = ['../../etc', 'a/b\0c\n\u001b[31m', '…', 'x'.repeat(150), '.hidden', '💥 boom'];
