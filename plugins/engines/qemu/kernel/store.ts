@@ -140,7 +140,7 @@ export class KernelStore {
   }
 
   #forget(current: string): void {
-    removeOldDrafts(this.folder);
+    for (const folder of [this.folder, ...readdirSync(this.#kernels).map((key) => join(this.#kernels, key))]) removeOldDrafts(folder);
     const others = readdirSync(this.#kernels).filter((key) => key !== current);
     const age = (key: string): number => statSync(join(this.#kernels, key), { throwIfNoEntry: false })?.mtimeMs ?? 0;
     for (const key of others.sort((a, b) => age(b) - age(a)).slice(KEPT_KERNELS)) rmSync(join(this.#kernels, key), { recursive: true, force: true });
