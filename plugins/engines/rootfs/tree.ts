@@ -36,7 +36,7 @@ export class RootTree {
         done.push(name);
         const target = last || pending.length > 0 ? this.#linkAt(done.join('/')) : null;
         if (target === null) continue;
-        if (++links > MAX_LINKS) throw new MentuError('engine_rootfs_refused', { path: this.folder, reason: `its links lead in a circle from /${named(path)}` });
+        if (++links > MAX_LINKS) throw new MentuError('engine_rootfs_refused', { path: this.folder, reason: `its links lead in a circle from /${named(partsOf(path).join('/'))}` });
         if (target.startsWith('/')) done.length = 0;
         else done.pop();
         pending.unshift(...partsOf(target));
