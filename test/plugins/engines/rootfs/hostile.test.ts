@@ -67,6 +67,16 @@ test('what is written through a link lands in the root', async () => {
   assert.equal(surroundings(), before);
 });
 
+test('a folder that becomes a link after something was written to it, and is written to again', async () => {
+  for (const [index, way] of WAYS.entries()) {
+    const name = `d${index}`;
+    const files: TarFile[] = [{ name: `${name}/deep/` }, { name: `${name}/deep/x` }, { name, type: 'symlink', linkname: way }, { name: `${name}/passwd`, content: 'mine' }, { name: `${name}/deep/passwd`, content: 'mine' }, { name: `${name}/outside/passwd`, content: 'mine' }];
+    assert.equal(await lay(files), null, way);
+    assert.equal(await lay([{ name: `e${index}/x` }, { name: `.wh.e${index}` }, { name: `e${index}`, type: 'symlink', linkname: way }, { name: `e${index}/victim`, content: 'mine' }]), null, way);
+  }
+  assert.equal(surroundings(), before);
+});
+
 test('what is taken away through a link is taken from the root', async () => {
   for (const [index, way] of WAYS.entries()) {
     const link = `way${index}`;
