@@ -55,5 +55,5 @@ async function requireMachine(home: string): Promise<void> {
 
 function lastLines(words: string): string {
   const lines = words.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '');
-  return lines.length === 0 ? `it said nothing within ${BOOT_LIMIT_MS / 1000} s` : `its last words were:\n${lines.slice(-TOLD_LINES).join('\n')}\n`;
+  return lines.length === 0 ? `it said nothing within ${BOOT_LIMIT_MS / 1000} s` : `its last words were: ${lines.slice(-TOLD_LINES).join(' | ')}`;
 }

@@ -1,5 +1,6 @@
 /** Runs a program of the system to its end, bounded in time. */
 import { spawn } from 'node:child_process';
+import { basename } from 'node:path';
 
 const OUTPUT_LIMIT = 16 * 1024 * 1024;
 /** After a polite word, a program that took too long has so long to end. */
@@ -9,17 +10,23 @@ const TOLD_LINES = 3;
 export interface CommandOptions {
   readonly limitMs: number;
   readonly cwd?: string;
+  readonly graceMs?: number;
 }
 
 /** Its stdout. Rejects with an `Error` of the program's own last words where it fails or takes too long. */
-export function runCommand(file: string, args: readonly string[], { limitMs, cwd }: CommandOptions): Promise<string> {
+export function runCommand(file: string, args: readonly string[], { limitMs, cwd, graceMs = GRACE_MS }: CommandOptions): Promise<string> {
   return new Promise((resolve, reject) => {
     // The answers of programs are read in one language. No service is started by being installed at this run level.
     const env = { ...process.env, LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
     const child = spawn(file, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const [output, errors] = [collect(child.stdout), collect(child.stderr)];
     const polite = setTimeout(() => child.kill('SIGTERM'), limitMs);
-    const firm = setTimeout(() => child.kill('SIGKILL'), limitMs + GRACE_MS);
+    const firm = setTimeout(() => {
+      child.kill('SIGKILL');
+      // What it started may hold them open.
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, limitMs + graceMs);
     child.on('error', (error) => {
       clearTimeout(polite);
       clearTimeout(firm);
@@ -31,7 +38,7 @@ export function runCommand(file: string, args: readonly string[], { limitMs, cwd
       if (code === 0) return resolve(output());
       const words = errors().trim().split('\n').slice(-TOLD_LINES).join('; ');
       const ending = child.killed ? `took more than ${limitMs / 1000} s` : (signal ?? `exit code ${code}`);
-      reject(new Error(`${[file, ...args.slice(0, 1)].join(' ')}: ${words ? `${words} (${ending})` : ending}`));
+      reject(new Error(`${basename(file)}: ${words ? `${words} (${ending})` : ending}`));
     });
   });
 }
