@@ -66,6 +66,7 @@ export async function runGuestJob(asked: JobSettings, engine: GuestEngine, folde
       preset: settings.preset.name,
       engine: engine.name,
       boundary: engine.boundary,
+      engine_facts: guest.facts,
       command: [command, ...args],
       exit_code: exit.code,
       timed_out: runs.timedOut,

@@ -90,6 +90,8 @@ export interface JobSummary extends Traffic {
   readonly preset: string;
   readonly engine: string | null;
   readonly boundary: string | null;
+  /** How the engine runs the guest: what accelerates it, its kernel, by what its processes are bounded. */
+  readonly engine_facts: Readonly<Record<string, string>>;
   readonly command: readonly string[];
   readonly exit_code: number | null;
   /** The command was ended for its timeout; the exit code is 124. */

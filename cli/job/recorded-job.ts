@@ -26,6 +26,7 @@ export async function runRecordedHostJob(settings: JobSettings, folder: JobFolde
     preset: settings.preset.name,
     engine: null,
     boundary: null,
+    engine_facts: {},
     command: [command, ...args],
     exit_code: exit.code,
     timed_out: exit.timedOut,

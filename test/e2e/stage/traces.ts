@@ -1,6 +1,8 @@
-/** Everything that a job made on the host: its processes and their namespaces, with all mounts in them. All to be gone after it. */
+/** Everything that a job made on the host: its processes, their namespaces with all mounts in them, their control groups. All to be gone after it. */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { findPlaces } from '../../../plugins/engines/limits/hierarchies.ts';
 import { until } from './workspace.ts';
 
 export interface ProcessEntry {
@@ -32,6 +34,12 @@ function namespacesOf(pid: number): string[] {
   });
 }
 
+/** Folders of the control groups that `mentu-runtime`, the process `pid`, has made. */
+function groupsOf(pid: number): string[] {
+  const parents = findPlaces(['memory', 'pids', 'cpu']).map(({ parent }) => parent);
+  return parents.flatMap((parent) => readdirSync(parent).filter((name) => new RegExp(`^mentu-\\d+-${pid}-`).test(name)).map((name) => join(parent, name)));
+}
+
 /** All processes below `pid`, at any depth. */
 export function descendants(pid: number): ProcessEntry[] {
   const all = processes();
@@ -55,12 +63,14 @@ export function isRunning(pid: number): boolean {
 export class Traces {
   readonly processes: readonly ProcessEntry[];
   readonly #namespaces: ReadonlySet<string>;
+  readonly #groups: readonly string[];
 
   /** What a running `mentu-runtime` has made. */
   constructor(pid: number) {
     this.processes = descendants(pid);
     const own = new Set(namespacesOf(process.pid));
     this.#namespaces = new Set(this.processes.flatMap((entry) => namespacesOf(entry.pid)).filter((id) => !own.has(id)));
+    this.#groups = groupsOf(pid);
     assert.ok(this.processes.length >= 4, `helper, bubblewrap, its init and the command, not ${this.processes.map(({ name }) => name).join(', ')}`);
     assert.ok(this.#namespaces.size >= 6, 'the guest has namespaces of its own');
   }
@@ -75,5 +85,6 @@ export class Traces {
   async gone(): Promise<void> {
     await until('the processes are gone', () => !processes().some(({ pid, name }) => this.processes.some((entry) => entry.pid === pid && entry.name === name)), 5000);
     await until('the namespaces are gone', () => !processes().some(({ pid }) => namespacesOf(pid).some((id) => this.#namespaces.has(id))), 5000);
+    await until('the control groups are gone', () => !this.#groups.some((group) => existsSync(group)), 5000);
   }
 }
