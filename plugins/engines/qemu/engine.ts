@@ -113,6 +113,7 @@ export class QemuEngine implements GuestEngine {
         boot: { shares: walked, ...parts, prepare: performance.now() - began },
         began,
         facts: { accelerator, kernel: kernel.release },
+        unenforced: unenforcedOf(spec, limits.processors),
       });
     } catch (error) {
       await helper.close();
@@ -142,4 +143,9 @@ function machineLimits({ limits }: GuestSpec): Pick<MachinePlan, 'processors' | 
     throw new MentuError('engine_limit_refused', { engine: 'qemu', limit: `cpus: ${limits.cpus}`, reason: `this host has ${availableParallelism()}` });
   }
   return { memoryMiB, processors: limits.cpus === null ? Math.min(DEFAULT_PROCESSORS, availableParallelism()) : Math.ceil(limits.cpus) };
+}
+
+function unenforcedOf({ limits: { cpus } }: GuestSpec, processors: number): string[] {
+  if (cpus === null || Number.isInteger(cpus)) return [];
+  return [`the limit of ${cpus} processors holds as ${processors}: a machine has whole ones`];
 }
