@@ -6,13 +6,15 @@
  * apart from `index.ts`: a plugin does not load the proxy.
  */
 import type { Server, Socket } from 'node:net';
-import type { MentuError } from './errors.ts';
+import { MentuError } from './errors.ts';
 import type { Destination } from './flow.ts';
 import { CaptureHooks } from './hooks.ts';
+import { connectionLimit } from './listener/connection-limit.ts';
 import { ExplicitListener } from './listener/explicit.ts';
 import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
 import { socketAddress } from './names/host.ts';
 import type { JobView } from './plugin.ts';
+import type { FlowKind } from './record.ts';
 import { BodyReader } from './recorder/body-text.ts';
 import { BodyStore } from './recorder/bodies.ts';
 import { FlowRecorder } from './recorder/flow-recorder.ts';
@@ -42,6 +44,8 @@ export interface CaptureOptions {
     /** Bytes that the files under `bodies/` may take together. */
     readonly quota: number;
   };
+  /** Clients' connections that are open at once; by default as many as this process's limit of open files allows. */
+  readonly maxConnections?: number;
   /** Told of a failing observer; the traffic goes on. */
   onPluginFailure(plugin: string, hook: string, error: unknown): void;
   /** Told of trouble that the user should know of and that ends nothing. */
@@ -53,6 +57,7 @@ export class Capture {
   readonly dialler: Dialler;
   readonly authority: CertificateAuthority;
   readonly #options: CaptureOptions;
+  readonly #maxConnections: number;
   readonly #upstreamTls: UpstreamTls;
   readonly #listeners = new Set<{ close(): void }>();
   readonly #sessions = new Set<ClientSession | ForwardSession>();
@@ -63,6 +68,7 @@ export class Capture {
 
   constructor(options: CaptureOptions) {
     this.#options = options;
+    this.#maxConnections = options.maxConnections ?? connectionLimit();
     this.hooks = new CaptureHooks(options.onPluginFailure);
     this.dialler = options.dialler;
     this.authority = options.authority;
@@ -109,6 +115,7 @@ export class Capture {
   /** A connection to one destination. */
   readonly #accept = (socket: Socket, destination: Destination, ofGuest?: Set<ClientSession>): void => {
     if (this.#closed) return void socket.destroy();
+    if (this.#sessions.size >= this.#maxConnections) return this.#refuse(socket, destination);
     const session = new ClientSession(this.#services!, socket, this.#nextId(), destination, () => {
       this.#sessions.delete(session);
       ofGuest?.delete(session);
@@ -121,16 +128,26 @@ export class Capture {
   /** A connection of requests in absolute form. */
   readonly #forward = (socket: Socket): void => {
     if (this.#closed) return void socket.destroy();
+    if (this.#sessions.size >= this.#maxConnections) return this.#refuse(socket, { name: null, address: null, port: 0 });
     const session = new ForwardSession(this.#services!, socket, this.#nextId(), () => this.#sessions.delete(session));
     this.#sessions.add(session);
   };
 
   /** A connection that asks for a tunnel to nowhere. */
-  readonly #refused = (socket: Socket, error: MentuError): void => {
+  readonly #refused = (socket: Socket, error: MentuError): void => this.#recordRefusal(socket, { name: null, address: null, port: 0 }, 'http', error);
+
+  /** A connection for which there is no room. */
+  #refuse(socket: Socket, destination: Destination): void {
+    this.#recordRefusal(socket, destination, 'tcp', new MentuError('too_many_connections', { limit: this.#maxConnections }));
+    socket.on('error', () => {});
+    socket.resetAndDestroy();
+  }
+
+  #recordRefusal(socket: Socket, destination: Destination, kind: FlowKind, error: MentuError): void {
     const client = { address: socketAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
-    const connection = new CapturedConnection(this.#nextId(), client, { name: null, address: null, port: 0 });
-    this.#services!.recorder.completeConnection(connection, { kind: 'http', outcome: 'failed', error, bytes: { up: 0, down: 0 } });
-  };
+    const connection = new CapturedConnection(this.#nextId(), client, destination);
+    this.#services!.recorder.completeConnection(connection, { kind, outcome: 'failed', error, bytes: { up: 0, down: 0 } });
+  }
 
   /** A name look-up is judged as a connection to that name would be. */
   readonly #judge = (name: string): Promise<'allow' | 'deny'> => {

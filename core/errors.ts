@@ -56,6 +56,10 @@ export const ERRORS = {
     message: 'The connection ended before a request was made.',
     remedy: 'Nothing to mend here unless the client was expected to send one.',
   },
+  too_many_connections: {
+    message: 'The connection was refused: {limit} others are open.',
+    remedy: 'Close connections that are not needed, or raise the limit of open files ("ulimit -n") of mentu-runtime.',
+  },
   protocol_unsupported: {
     message: 'The connection speaks neither TLS nor HTTP.',
     remedy: 'Use HTTP or HTTPS; other protocols are recorded as refused.',

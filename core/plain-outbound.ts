@@ -1,6 +1,7 @@
 /** Outbound network for a guest without interception: TCP relayed byte for byte, through the same dialler and its guard. */
 import type { Socket } from 'node:net';
 import type { Destination } from './flow.ts';
+import { connectionLimit } from './listener/connection-limit.ts';
 import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
 import { watchDeparture } from './peek/departure.ts';
 import { splice } from './relay/splice.ts';
@@ -11,6 +12,9 @@ export class PlainOutbound {
   readonly #network: GuestNetwork;
   readonly #sockets = new Set<Socket>();
   readonly #abort = new AbortController();
+  readonly #maxConnections = connectionLimit();
+  /** Connections of the guest. */
+  #open = 0;
 
   constructor(listeners: GuestListeners, dialler: Dialler) {
     this.#dialler = dialler;
@@ -24,11 +28,16 @@ export class PlainOutbound {
   }
 
   async #relay(socket: Socket, { name, address, port }: Destination): Promise<void> {
+    if (this.#open >= this.#maxConnections) return void socket.on('error', () => {}).resetAndDestroy();
     const host = name ?? address ?? '';
     const gone = new AbortController();
+    this.#open++;
     this.#sockets.add(socket);
     socket.on('error', () => {});
-    socket.once('close', () => this.#sockets.delete(socket));
+    socket.once('close', () => {
+      this.#open--;
+      this.#sockets.delete(socket);
+    });
     const release = watchDeparture(socket, () => gone.abort());
     try {
       const { socket: upstream } = await this.#dialler.dial({ host, port, signal: AbortSignal.any([this.#abort.signal, gone.signal]), allowHalfOpen: true });

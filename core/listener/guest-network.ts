@@ -8,6 +8,8 @@ import type { Dialler } from '../upstream/dialler.ts';
 import { TransparentListener, type Accept } from './transparent.ts';
 
 const DNS_PORT = 53;
+/** Connections over which names are asked for, at once. */
+const MAX_RESOLVING = 256;
 
 /** Listeners inside the guest's network whose sockets carry their original destination as their local address. */
 export interface GuestListeners {
@@ -25,6 +27,7 @@ export interface GuestNetworkOptions {
 export class GuestNetwork {
   readonly #dns: DnsServer;
   readonly #listeners: TransparentListener[];
+  #resolving = 0;
 
   constructor({ tcp, dns }: GuestListeners, { dialler, judge, accept }: GuestNetworkOptions) {
     const pool = new SyntheticPool();
@@ -46,6 +49,9 @@ export class GuestNetwork {
 
   #resolve(socket: Socket): void {
     socket.on('error', () => {});
+    if (this.#resolving >= MAX_RESOLVING) return void socket.resetAndDestroy();
+    this.#resolving++;
+    socket.once('close', () => this.#resolving--);
     serveDnsOverTcp(this.#dns, socket).catch(() => socket.destroy());
   }
 }

@@ -15,6 +15,7 @@ export interface StageOptions {
   /** Lets a test tap the hooks, under the plugin name `test`. */
   readonly tap?: (hooks: PluginHooks) => void;
   readonly bodies?: { readonly keep?: 'whole' | 'none'; readonly limit?: number; readonly quota?: number };
+  readonly maxConnections?: number;
   /** PEM; the CA of the test origins where it is left out. */
   readonly trustedCAs?: readonly string[];
 }
@@ -39,6 +40,7 @@ export class Stage implements AsyncDisposable {
       authority: CertificateAuthority.create('stage'),
       dialler: new Dialler({ hosts }),
       trustedCAs: options.trustedCAs ?? [originCA.certificate],
+      ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
       bodies: { keep: 'whole', limit: 1024 * 1024, quota: 1024 * 1024 * 1024, ...options.bodies },
       onPluginFailure: (plugin, hook, error) => this.failures.push(`${plugin} ${hook}: ${error instanceof Error ? error.message : String(error)}`),
       warn: (error) => this.warnings.push(error),
