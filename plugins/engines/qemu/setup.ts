@@ -16,6 +16,8 @@ export interface QemuSetupOptions {
   readonly kernel: string | null;
   /** Told of each step, in sentences: what was done, and why what came of it is trusted. */
   readonly say: (sentence: string) => void;
+  /** A kernel that has not come up within this is taken for one that does not. */
+  readonly bootLimitMs?: number;
 }
 
 export interface QemuSetup {
@@ -23,11 +25,11 @@ export interface QemuSetup {
   readonly accelerator: Accelerator;
 }
 
-const BOOT_LIMIT_MS = 60_000;
+const BOOT_LIMIT_MS = 30_000;
 const TOLD_LINES = 6;
 
 /** Throws `engine_setup_failed` or `kernel_unusable`, each with the one line that mends it. */
-export async function setupQemu({ home, kernel: path, say }: QemuSetupOptions): Promise<QemuSetup> {
+export async function setupQemu({ home, kernel: path, say, bootLimitMs = BOOT_LIMIT_MS }: QemuSetupOptions): Promise<QemuSetup> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     throw failure(`it has not been tried on ${process.platform} on ${process.arch}`, 'Use Linux on x86_64 for it; the engine "namespace" works on other Linux machines.');
   }
@@ -38,9 +40,9 @@ export async function setupQemu({ home, kernel: path, say }: QemuSetupOptions): 
     let accelerator: Accelerator = 'tcg';
     const trial = async (kernel: GuestKernel): Promise<string | null> => {
       accelerator = await accelerators.choose(kernel);
-      const { up, milliseconds, words } = await probeBoot(kernel, accelerator, await accelerators.tscKhz(), BOOT_LIMIT_MS);
+      const { up, milliseconds, words } = await probeBoot(kernel, accelerator, await accelerators.tscKhz(), bootLimitMs);
       if (up) say(`It came up in ${(milliseconds / 1000).toFixed(1)} s under ${accelerator === 'kvm' ? 'KVM' : "QEMU's own translation (TCG): this machine offers no hardware virtualisation that works"}.`);
-      return up ? null : lastLines(words);
+      return up ? null : (lastWords(words) ?? `it said nothing within ${bootLimitMs / 1000} s`);
     };
     const kernel = await new KernelSetup({ store: new KernelStore(home), debian, say, trial }).run(path);
     return { kernel, accelerator };
@@ -53,7 +55,7 @@ async function requireMachine(home: string): Promise<void> {
   if (lacking) throw failure(`${lacking.name}: ${lacking.detail}`, `Run: ${lacking.mend}`);
 }
 
-function lastLines(words: string): string {
+function lastWords(words: string): string | null {
   const lines = words.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '');
-  return lines.length === 0 ? `it said nothing within ${BOOT_LIMIT_MS / 1000} s` : `its last words were: ${lines.slice(-TOLD_LINES).join(' | ')}`;
+  return lines.length === 0 ? null : `its last words were: ${lines.slice(-TOLD_LINES).join(' | ')}`;
 }
