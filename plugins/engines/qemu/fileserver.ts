@@ -10,7 +10,7 @@ import { layRoot } from '../root/layout.ts';
 import { bytes } from '../root/paths.ts';
 import type { BytePath } from '../root/plan.ts';
 import type { Stage } from '../root/stage.ts';
-import { SHARE } from './mount-table.ts';
+import { SHARE, SHARED_MOUNTS, SHARED_ROOT } from './mount-table.ts';
 import { FIRST_FD, startConfined, systemPrograms } from './confinement.ts';
 import type { MachinePlan } from './plan.ts';
 
@@ -29,7 +29,7 @@ export async function serveFiles(libc: LibC, stage: Stage, plan: MachinePlan): P
   const socket = 'files';
   const listener = libc.unixListener(join(sockets, socket));
   const { tools } = plan;
-  const root = await layRoot(stage, plan, { at: SHARE, between: plan.rootfs ? [] : mountPoints(plan) });
+  const root = await layRoot(stage, plan, plan.rootfs ? { at: SHARED_ROOT, mountsAt: SHARED_MOUNTS, between: [] } : { at: SHARE, between: mountPoints(plan) });
   const options: BytePath[] = [
     ...['--uid', '0', '--gid', '0', '--cap-add', 'CAP_SYS_CHROOT'],
     ...systemPrograms(),

@@ -8,6 +8,9 @@ import type { MachinePlan } from './plan.ts';
 
 /** Where the initramfs has the share, the root that is put together from it, and folders in the guest's memory. */
 export const SHARE = '/share';
+/** In the share: a root of its own, and the job's mounts beside it. The kernel makes no overlay of what others are mounted in. */
+export const SHARED_ROOT = '/share/root';
+export const SHARED_MOUNTS = '/share/mounts';
 export const ROOT = '/new';
 const MEMORY = '/memory';
 /** A shell that can be started in any root; the folder that it is in is the guest's own. */
@@ -41,10 +44,11 @@ export function mountTable(plan: MachinePlan): MountTable {
   });
   const lines: MountLine[] = [
     rootfs
-      ? { source: 'root', target: ROOT, type: 'overlay', options: `lowerdir=${SHARE},upperdir=${MEMORY}/.upper,workdir=${MEMORY}/.work` }
+      ? // As a folder in itself, for the share's kernel mounts what the host has mounted there when it is entered.
+        { source: 'root', target: ROOT, type: 'overlay', options: `lowerdir=${SHARED_ROOT}/.,upperdir=${MEMORY}/.upper,workdir=${MEMORY}/.work` }
       : { source: SHARE, target: ROOT },
     ...fresh.map(({ path }) => ({ source: `${MEMORY}${path}`, target: `${ROOT}${path}` })),
-    ...below.map(({ destination }) => ({ source: `${SHARE}${destination}`, target: `${ROOT}${destination}` })),
+    ...below.map(({ destination }) => ({ source: `${rootfs ? SHARED_MOUNTS : SHARE}${destination}`, target: `${ROOT}${destination}` })),
     { source: 'sysfs', target: `${ROOT}/sys`, type: 'sysfs', options: 'nosuid,nodev,noexec' },
     { source: 'devpts', target: '/dev/pts', type: 'devpts', options: 'mode=620,ptmxmode=666' },
     { source: 'shm', target: '/dev/shm', type: 'tmpfs', options: 'mode=1777' },

@@ -16,28 +16,34 @@ type Options = BytePath[];
 export interface Layout {
   /** The folder of bubblewrap's own root where the guest's is put together; '' where the two are one. */
   readonly at: string;
+  /**
+   * Where the job's mounts lie, if not in the root: a guest that makes an overlay of its root finds nothing in it that is
+   * mounted there by the host.
+   */
+  readonly mountsAt?: string;
   /** What goes on top of the system's folders and below the job's mounts: the kernel's file systems and fresh folders. */
   readonly between: Options;
 }
 
-export async function layRoot(stage: Stage, plan: RootPlan, { at, between }: Layout): Promise<Options> {
+export async function layRoot(stage: Stage, plan: RootPlan, { at, mountsAt = at, between }: Layout): Promise<Options> {
   const { rootfs } = plan;
-  if (rootfs) return [...bareRoot(stage, plan, rootfs, at), ...between, ...plan.mounts.flatMap((mount) => share(stage, plan, at, mount))];
+  if (rootfs) return [...bareRoot(stage, plan, rootfs, at), ...between, ...plan.mounts.flatMap((mount) => share(stage, plan, mountsAt, mount))];
   const files = (folder: string): LayerFile[] => plan.trust.flatMap(({ path, content }) => inFolder(folder, path, content));
   return [
     ...(await systemFolders(stage, plan, at, files)),
     ...['--ro-bind', plan.without.includes('etc') ? '/etc' : etc(stage, plan), `${at}/etc`],
     ...between,
     ...(plan.without.includes('root') ? hostFolders(plan, at) : []),
-    ...plan.mounts.flatMap((mount) => share(stage, plan, at, mount)),
+    ...plan.mounts.flatMap((mount) => share(stage, plan, mountsAt, mount)),
   ];
 }
 
 /** A root in place of the host's. Where a test takes the guard away, the folder itself. */
 function bareRoot(stage: Stage, { without }: RootPlan, rootfs: RootfsPlan, at: string): Options {
   if (without.includes('rootfs')) return ['--bind', bytes(rootfs.folder), at || '/'];
+  if (!rootfs.writable) return ['--ro-bind', stage.rooted(rootfs), at || '/'];
   const fresh = rootfs.fresh.flatMap((path) => ['--bind', stage.fresh(0o700), `${at}${bytes(path)}`]);
-  return [rootfs.writable ? '--bind' : '--ro-bind', stage.rooted(rootfs), at || '/', ...fresh];
+  return ['--bind', stage.rooted(rootfs), at || '/', ...fresh];
 }
 
 /** What a guest sees where a test takes its minimal root away: the host's folders, but where something of ours goes. */

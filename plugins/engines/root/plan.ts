@@ -71,7 +71,7 @@ export interface RootfsPlan {
   readonly folder: string;
   /** Files of ours, covers of what the guest may not see, and what mounts are mounted on. */
   readonly files: readonly LayerFile[];
-  /** Folders of the guest that are empty at the start, for those of the root belong to another user. */
+  /** Folders of the guest that are empty at the start, for those of the root belong to another user. A guest that makes its overlay itself makes these as well. */
   readonly fresh: readonly string[];
   /**
    * True: the guest writes to an overlay that ends with it. False: the tree is read-only, for an engine whose guest

@@ -58,7 +58,8 @@ test('a root of its own lies under an overlay, with every mount on top', () => {
   const lines = read(text);
   assert.equal(module, 'overlay');
   assert.deepEqual([lines[0]!.target, lines[0]!.fstype], ['/new', 'overlay']);
-  assert.ok(lines.some(({ source, target }) => source === '/share/work' && target === '/new/work'));
+  assert.ok(lines.some(({ source, target }) => source === '/share/mounts/work' && target === '/new/work'));
+  assert.match(text, /lowerdir=\/share\/root\/\.,/);
   assert.ok(lines.some(({ target }) => target === '/new/home/other'));
   assert.ok(!lines.some(({ target }) => target === '/new/var'), "the root's own /var");
 });
