@@ -36,8 +36,8 @@ type Spec = Pick<GuestSpec, 'maskedNames' | 'hiddenPaths' | 'caCertificate' | 'n
 export async function planRootfs(path: string, spec: Spec, needs: RootfsNeeds): Promise<PlannedRootfs> {
   const folder = checkedFolder(path);
   const tree = new RootTree(folder);
-  const layer = new Layer(tree);
   const { identity, cwd, points, writable, without } = needs;
+  const layer = new Layer(tree, points);
   if (!without.includes('masks')) for (const cover of await covered(folder, spec)) layer.add(cover, { text: '' });
   for (const name of points) layer.add(name, 'folder');
   const own = ownFiles(identity, spec.network === 'plane');
@@ -109,16 +109,20 @@ function isForeign(tree: RootTree, path: BytePath): boolean {
 /** The layer over the root, by resolved paths. What is put first stays. */
 class Layer {
   readonly #tree: RootTree;
+  readonly #points: readonly string[];
   readonly #files = new Map<string, Content>();
 
-  constructor(tree: RootTree) {
+  constructor(tree: RootTree, points: readonly string[]) {
     this.#tree = tree;
+    this.#points = points;
   }
 
   /** A file by its path in the guest: in the folder to which links lead, in place of whatever has its name there. */
   put(path: string, content: Content): void {
     const [, folder = '', name = ''] = /^(.*)\/([^/]+)$/.exec(path)!;
     const place = this.#tree.resolve(bytes(folder));
+    const point = this.#points.find((each) => below(each, place) !== null);
+    if (point !== undefined) this.#refuse(path.slice(1), `its folder leads to /${point}, which is the guest's own`);
     this.add(place === '' ? bytes(name) : `${place}/${bytes(name)}`, content);
   }
 
