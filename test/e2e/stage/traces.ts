@@ -84,7 +84,8 @@ export class Traces {
   /** Waits, 5 s at most, until nothing is left. */
   async gone(): Promise<void> {
     await until('the processes are gone', () => !processes().some(({ pid, name }) => this.processes.some((entry) => entry.pid === pid && entry.name === name)), 5000);
-    await until('the namespaces are gone', () => !processes().some(({ pid }) => namespacesOf(pid).some((id) => this.#namespaces.has(id))), 5000);
+    const within = (): ProcessEntry[] => processes().filter(({ pid }) => namespacesOf(pid).some((id) => this.#namespaces.has(id)));
+    await until('the namespaces are gone', () => within().length === 0, 5000).catch((error: Error) => assert.fail(`${error.message}: ${JSON.stringify(within())}`));
     await until('the control groups are gone', () => !this.#groups.some((group) => existsSync(group)), 5000);
   }
 }
