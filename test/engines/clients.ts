@@ -1,6 +1,6 @@
 /** Clients of this machine that trust what their machine trusts, and how each asks the origin of the trust tests. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findTool } from '../../plugins/engines/tools.ts';
 import { NAME, ORIGIN } from './origin.ts';
@@ -17,6 +17,10 @@ const NO_VARIABLES = 'unset SSL_CERT_FILE CURL_CA_BUNDLE GIT_SSL_CAINFO REQUESTS
 
 /** `java`: a folder for a program of Java's, which guests find as /opt/java. */
 export function clientsOf(java: string): Client[] {
+  const source = join(java, 'Client.java');
+  writeFileSync(source, `public class Client { public static void main(String[] a) throws Exception {
+    System.out.print(new String(new java.net.URL("${ORIGIN}").openStream().readAllBytes())); } }`);
+  if (javas().length > 0) compileJava(source, java);
   return [
     ...tool('curl', `curl -sS ${ORIGIN}`),
     ...tool('curl', `${NO_VARIABLES}; curl -sS ${ORIGIN}`, 'curl without variables'),
@@ -29,7 +33,7 @@ export function clientsOf(java: string): Client[] {
     { name: "Node's fetch", script: `node -e 'fetch("${ORIGIN}").then(async (r) => console.log(await r.text()))'` },
     ...python('urllib', `import urllib.request; print(urllib.request.urlopen("${ORIGIN}").read().decode())`),
     ...python('requests', `import requests; print(requests.get("${ORIGIN}").text)`),
-    ...javas().map((file) => ({ name: nameOf(file), script: `${file} -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp /opt/java Client` })).filter(() => compiled(java)),
+    ...javas().map((file) => ({ name: nameOf(file), script: `${file} -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp /opt/java Client` })),
     ...tool('perl', `perl -MHTTP::Tiny -e 'my $r = HTTP::Tiny->new(verify_SSL => 1)->get("${ORIGIN}"); print $r->{content}; exit !$r->{success}'`, "Perl's HTTP::Tiny").filter(() => succeeds('perl', '-MIO::Socket::SSL', '-MNet::SSLeay', '-e1')),
   ];
 }
@@ -52,17 +56,11 @@ function nameOf(java: string): string {
   return `Java (${/jvm\/([^/]+)/.exec(java)?.[1]})`;
 }
 
-/** Compiled here: in a machine that is translated, the compiler alone takes longer than all other clients. */
-function compiled(folder: string): boolean {
-  if (existsSync(join(folder, 'Client.class'))) return true;
+/** Compiled on the host: in a machine that is translated, the compiler alone takes longer than all other clients. */
+export function compileJava(source: string, folder: string): void {
   const compiler = javas().map((java) => join(dirname(java), 'javac')).find((file) => existsSync(file));
-  if (compiler === undefined) return false;
-  mkdirSync(folder, { recursive: true });
-  const source = join(folder, 'Client.java');
-  writeFileSync(source, `public class Client { public static void main(String[] a) throws Exception {
-    System.out.print(new String(new java.net.URL("${ORIGIN}").openStream().readAllBytes())); } }`);
+  if (compiler === undefined) throw new Error('no javac (Debian: default-jdk-headless)');
   execFileSync(compiler, ['-nowarn', '--release', '11', '-d', folder, source], { stdio: 'pipe' });
-  return true;
 }
 
 function succeeds(...[file = '', ...args]: string[]): boolean {

@@ -1,4 +1,6 @@
 /** The guest engines that the suite tries. A new engine is one more entry. */
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import type { GuestEngine } from '../../plugins/engines/engine.ts';
 import { NamespaceEngine } from '../../plugins/engines/namespace/engine.ts';
 import type { Guard as NamespaceGuard } from '../../plugins/engines/namespace/guards.ts';
@@ -8,8 +10,11 @@ import { testKernelHome } from '../stage/kernel.ts';
 
 export interface TestedEngine {
   readonly name: 'namespace' | 'qemu';
+  readonly boundary: GuestEngine['boundary'];
   /** The engine as users have it, or without guards of its own. */
   make(without?: readonly string[]): Promise<GuestEngine>;
+  /** Puts what the engine needs into a MENTU_HOME. */
+  furnish(home: string): Promise<void>;
   /** Whose number the command has. */
   readonly uid: number;
   /** By how much everything may take longer than in a namespace. */
@@ -22,7 +27,9 @@ export interface TestedEngine {
 
 export const NAMESPACE: TestedEngine = {
   name: 'namespace',
+  boundary: 'namespace',
   make: async (without = []) => new NamespaceEngine({ without: without as readonly NamespaceGuard[] }),
+  furnish: async () => undefined,
   uid: process.getuid!(),
   patience: 1,
   jobsAtOnce: 20,
@@ -31,7 +38,12 @@ export const NAMESPACE: TestedEngine = {
 
 export const QEMU: TestedEngine = {
   name: 'qemu',
+  boundary: 'kernel',
   make: async (without = []) => new QemuEngine({ home: await testKernelHome(), kernel: null, without: without as readonly QemuGuard[] }),
+  furnish: async (home) => {
+    mkdirSync(join(home, 'engines'), { recursive: true, mode: 0o700 });
+    symlinkSync(await testKernelHome(), join(home, 'engines/qemu'));
+  },
   uid: 0,
   patience: 4,
   jobsAtOnce: 4,

@@ -40,6 +40,8 @@ export interface Outcome {
 }
 
 const LIMIT_MS = 1_500;
+/** A program takes a second to start where the guest's processor is translated. */
+const COMMAND_LIMIT_MS = 10_000;
 const READ_LIMIT = 256;
 
 async function attempt(what: Attempt): Promise<Outcome> {
@@ -148,7 +150,7 @@ async function systemCall(number: number, integers: readonly number[]): Promise<
 }
 
 function commandOutput([file = '', ...args]: readonly string[]): string {
-  const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8', timeout: LIMIT_MS });
+  const { status, stdout, stderr, error } = spawnSync(file, args, { encoding: 'utf8', timeout: COMMAND_LIMIT_MS });
   if (error) throw error;
   if (status !== 0) throw Object.assign(new Error(), { code: `exit ${status}: ${stderr.trim()}` });
   return stdout.trim();

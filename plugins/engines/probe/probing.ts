@@ -20,6 +20,7 @@ export interface Probing {
   readonly spec?: Partial<GuestSpec>;
   /** Called with the prepared guest, before it runs: for who serves its listeners. */
   readonly prepared?: (guest: Guest) => void;
+  readonly limitMs?: number;
 }
 
 export interface Probed {
@@ -28,7 +29,7 @@ export interface Probed {
   readonly drops: PlaneDrops;
 }
 
-export async function probeGuest({ engine, attempts, spec = {}, prepared }: Probing): Promise<Probed> {
+export async function probeGuest({ engine, attempts, spec = {}, prepared, limitMs = RUN_LIMIT_MS }: Probing): Promise<Probed> {
   const folder = mkdtempSync(join(tmpdir(), 'mentu-probe-'));
   const [nothing, output] = [openSync('/dev/null', 'r'), openSync(join(folder, 'outcomes'), 'w+')];
   let guest: Guest | null = null;
@@ -52,7 +53,7 @@ export async function probeGuest({ engine, attempts, spec = {}, prepared }: Prob
     });
     prepared?.(guest);
     await guest.run();
-    const { code, failure } = await bounded(guest.exited);
+    const { code, failure } = await bounded(guest.exited, limitMs);
     if (code !== 0) throw failure ?? new MentuError('engine_failed', { reason: `the probe ended with code ${code}` });
     const drops = await guest.drops();
     return { outcomes: JSON.parse(readFileSync(join(folder, 'outcomes'), 'utf8')) as Outcome[], drops };
@@ -77,9 +78,9 @@ function probeMounts(): Mount[] {
   ].map((mount) => ({ ...mount, readOnly: true }));
 }
 
-async function bounded<Result>(promise: Promise<Result>): Promise<Result> {
+async function bounded<Result>(promise: Promise<Result>, limitMs: number): Promise<Result> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new MentuError('engine_failed', { reason: `the probe did not end within ${RUN_LIMIT_MS / 1000} s` })), RUN_LIMIT_MS);
+  const timer = setTimeout(() => reject(new MentuError('engine_failed', { reason: `the probe did not end within ${limitMs / 1000} s` })), limitMs);
   try {
     return await Promise.race([promise, late]);
   } finally {
