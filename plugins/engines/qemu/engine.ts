@@ -124,8 +124,9 @@ export class QemuEngine implements GuestEngine {
 
   async #kernel(): Promise<GuestKernel> {
     const store = new KernelStore(this.#options.home);
-    const kernel = await (this.#options.kernel === null ? store.current() : store.named(this.#options.kernel));
-    return kernel ?? this.#refuse('it has not been set up');
+    if (this.#options.kernel !== null) return store.named(this.#options.kernel);
+    const { kernel, reason } = store.state();
+    return kernel ?? this.#refuse(reason ?? 'no kernel is set up');
   }
 
   #refuse(reason: string): never {

@@ -23,7 +23,7 @@ export function findMachineTools(): { tools: Machine } | { missing: string[] } {
 /** `home`: the folder of kernels. */
 export async function examine(home: string): Promise<Finding[]> {
   const shared = await examineNamespaces();
-  return [...shared, architecture(), ...programs(), tunnel(), await kernel(home)];
+  return [...shared, architecture(), ...programs(), tunnel(), kernel(home)];
 }
 
 function architecture(): Finding {
@@ -50,9 +50,9 @@ function tunnel(): Finding {
   }
 }
 
-async function kernel(home: string): Promise<Finding> {
-  const found = await new KernelStore(home).current();
+function kernel(home: string): Finding {
+  const { kernel: found, reason } = new KernelStore(home).state();
   return found === null
-    ? { name: 'kernel', ok: false, detail: 'none has been set up', mend: SETUP_LINE }
+    ? { name: 'kernel', ok: false, detail: reason ?? 'no kernel is set up', mend: SETUP_LINE }
     : { name: 'kernel', ok: true, detail: `${found.release}, ${found.origin}` };
 }
