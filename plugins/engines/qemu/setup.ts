@@ -52,7 +52,7 @@ export async function setupQemu({ home, kernel: path, say, bootLimitMs = BOOT_LI
 /** What else the machine has to offer, which nobody but its owner can mend. */
 async function requireMachine(home: string): Promise<void> {
   const lacking = (await examine(home)).find(({ name, ok }) => !ok && name !== 'kernel');
-  if (lacking) throw failure(`${lacking.name}: ${lacking.detail}`, `Run: ${lacking.mend}`);
+  if (lacking) throw failure(`${lacking.name}: ${lacking.detail}`, `To mend it: ${lacking.mend}`);
 }
 
 function lastWords(words: string): string | null {

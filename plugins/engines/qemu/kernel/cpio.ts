@@ -14,8 +14,12 @@ export interface CpioEntry {
 
 const KINDS = { file: 0o100000, folder: 0o040000, link: 0o120000, device: 0o020000 };
 const TRAILER = 'TRAILER!!!';
-/** The kernel reads archives in blocks of their own accord, but other tools expect whole blocks. */
-const BLOCK = 512;
+/**
+ * QEMU puts an initramfs as high in memory as whole pages go, and lets go of the last page where the length is a whole
+ * number of them. Newer firmware keeps its ACPI tables there, and a kernel that finds the end of an archive in their
+ * place never comes up.
+ */
+const PAGE = 4096;
 
 /** Owned by root and without times, so that the same entries are the same bytes. */
 export function cpioArchive(entries: readonly CpioEntry[]): Buffer {
@@ -25,7 +29,7 @@ export function cpioArchive(entries: readonly CpioEntry[]): Buffer {
   });
   parts.push(...record(TRAILER, { inode: 0, mode: 0, links: 1, device: [0, 0], bytes: Buffer.alloc(0) }));
   const archive = Buffer.concat(parts);
-  return Buffer.concat([archive, Buffer.alloc(-archive.length & (BLOCK - 1))]);
+  return Buffer.concat([archive, Buffer.alloc(-archive.length & (PAGE - 1))]);
 }
 
 const HEADER_BYTES = 110;

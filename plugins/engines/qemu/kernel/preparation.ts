@@ -7,7 +7,7 @@ import { ModuleFolder } from './module-set.ts';
 import { demandsSignatures, moduleFolders, modulesOf } from './source.ts';
 
 /** Of how a kernel is prepared; another number has every kernel prepared anew. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 /** Hashes of what the key is made of. */
 export interface Ingredients {
