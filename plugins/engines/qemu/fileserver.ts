@@ -46,13 +46,19 @@ export async function serveFiles(libc: LibC, stage: Stage, plan: MachinePlan): P
     command: [
       tools.virtiofsd,
       `--fd=${FIRST_FD}`,
-      ...['-o', `source=${SHARE}`, '-o', 'sandbox=chroot', '-o', 'announce_submounts', '-o', 'cache=auto', '-o', 'log_level=err'],
+      ...['-o', `source=${SHARE}`, '-o', 'sandbox=chroot', '-o', 'announce_submounts', '-o', 'cache=auto'],
+      ...errorsAlone(tools.virtiofsd),
       ...['-o', 'modcaps=-chown:-dac_override:-dac_read_search:-fowner:-fsetid:-setgid:-setuid:-mknod:-setfcap'],
     ],
     handed: [listener],
   });
   closeSync(listener);
   return { process, sockets, socket };
+}
+
+/** The server that came with QEMU up to version 7, and the one that has taken its place, differ in nothing else. */
+function errorsAlone(virtiofsd: string): string[] {
+  return virtiofsd.includes('/qemu/') ? ['-o', 'log_level=err'] : ['--log-level=error'];
 }
 
 function mountPoints({ identity, without }: MachinePlan): BytePath[] {
