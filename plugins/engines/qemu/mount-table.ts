@@ -13,6 +13,7 @@ export const SHARED_ROOT = '/share/root';
 export const SHARED_MOUNTS = '/share/mounts';
 export const ROOT = '/new';
 const MEMORY = '/memory';
+const SHARED_MEMORY = '/.shm';
 /** A shell that can be started in any root; the folder that it is in is the guest's own. */
 export const SHELL_IN_ROOT = '/run/.guest/sh';
 const BUSYBOX = '/bin/busybox';
@@ -51,12 +52,13 @@ export function mountTable(plan: MachinePlan): MountTable {
     ...below.map(({ destination }) => ({ source: `${rootfs ? SHARED_MOUNTS : SHARE}${destination}`, target: `${ROOT}${destination}` })),
     { source: 'sysfs', target: `${ROOT}/sys`, type: 'sysfs', options: 'nosuid,nodev,noexec' },
     { source: 'devpts', target: '/dev/pts', type: 'devpts', options: 'mode=620,ptmxmode=666' },
-    { source: 'shm', target: '/dev/shm', type: 'tmpfs', options: 'mode=1777' },
+    { source: `${MEMORY}${SHARED_MEMORY}`, target: '/dev/shm' }, // one bound holds for all that the guest writes: half of its memory
     ...['/dev', '/dev/pts', '/dev/shm'].map((path) => ({ source: path, target: `${ROOT}${path}` })),
     { source: BUSYBOX, target: `${ROOT}${SHELL_IN_ROOT}` },
   ];
   const folders = [
     { path: MEMORY, mode: 0o755 },
+    { path: `${MEMORY}${SHARED_MEMORY}`, mode: 0o1777 },
     ...(rootfs ? [{ path: `${MEMORY}/.upper`, mode: 0o755 }, { path: `${MEMORY}/.work`, mode: 0o755 }] : []),
     ...fresh.map(({ path, mode }) => ({ path: `${MEMORY}${path}`, mode })),
     ...(plan.rootfs || plan.without.includes('root') ? [] : [...['lib', 'cache', 'log'].map((name) => ({ path: `${MEMORY}/var/${name}`, mode: 0o755 })), { path: `${MEMORY}/var/tmp`, mode: 0o1777 }]),

@@ -63,3 +63,7 @@ test('a root of its own lies under an overlay, with every mount on top', () => {
   assert.ok(lines.some(({ target }) => target === '/new/home/other'));
   assert.ok(!lines.some(({ target }) => target === '/new/var'), "the root's own /var");
 });
+
+test("all that the guest writes to lies in one file system, for two would be all of its memory", () => {
+  assert.deepEqual(read(mountTable(planOf({})).text).filter(({ fstype }) => fstype === 'tmpfs'), []);
+});
