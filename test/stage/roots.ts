@@ -11,8 +11,13 @@ const run = (file: string, args: readonly string[], cwd = '/'): string => execFi
 
 /** The unpacked packages of Debian that curl, wget and a shell need, and none of what their installation would do. */
 export async function debianRoot(): Promise<string> {
-  return made('debian', (root) => {
-    const packages = ['bash', 'dash', 'coreutils', 'grep', 'sed', 'curl', 'wget', 'openssl', 'ca-certificates', 'base-files'];
+  return rootOf('debian', ['curl', 'wget', 'openssl', 'ca-certificates']);
+}
+
+/** The same with other packages, and what they depend on. */
+export async function rootOf(name: string, extra: readonly string[]): Promise<string> {
+  return made(name, (root) => {
+    const packages = ['bash', 'dash', 'coreutils', 'grep', 'sed', 'base-files', ...extra];
     const draft = dirname(root);
     writeFileSync(join(draft, 'status'), ''); // as if nothing were installed
     const simulate = ['-s', '-o', `Dir::State::status=${join(draft, 'status')}`, '--no-install-recommends', 'install', ...packages];
