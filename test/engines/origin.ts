@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { decode, encode } from 'dns-packet';
 import type { Guest } from '../../plugins/engines/engine.ts';
 import type { TestedEngine } from './engines.ts';
-import { NODE_MOUNT, runJob } from './job.ts';
+import { NODE_MOUNT, shell } from './job.ts';
 import type { JobOptions, JobResult } from './job.ts';
 
 export const NAME = 'api.demo.test';
@@ -36,9 +36,9 @@ export class Origin {
     });
   }
 
-  /** Runs a command in a guest where every name is at one address, every connection meets the origin, and Node is on the PATH. */
-  visit(engine: TestedEngine, caCertificate: string | null, options: JobOptions): Promise<JobResult> {
-    return runJob(engine, {
+  /** Runs a script in a guest where every name is at one address, every connection meets the origin, and Node is on the PATH. */
+  visit(engine: TestedEngine, script: string, caCertificate: string | null, options: JobOptions = {}): Promise<JobResult> {
+    return shell(engine, script, {
       caCertificate,
       env: { PATH: '/opt/node:/usr/local/bin:/usr/bin:/bin' },
       serve: (socket) => this.#server.emit('connection', socket),

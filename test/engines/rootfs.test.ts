@@ -37,7 +37,7 @@ after(() => {
 /** Scripts of a POSIX shell, each under its name, in one guest. */
 async function visit(engine: TestedEngine, rootfs: string, steps: Readonly<Record<string, string>>, trusting = true, options: JobOptions = {}): Promise<Map<string, string>> {
   const script = Object.entries(steps).map(([name, step]) => `echo; echo "== ${name}"; { ${step}\n} 2>&1`).join('\n') + '\ntrue';
-  const { stdout, stderr, exit } = await origin.visit(engine, trusting ? origin.authority : null, { command: 'sh', args: ['-c', script], rootfs, env: {}, limitMs: 30_000 * engine.patience, ...options });
+  const { stdout, stderr, exit } = await origin.visit(engine, script, trusting ? origin.authority : null, { command: 'sh', args: ['-c', script], rootfs, env: {}, limitMs: 30_000 * engine.patience, ...options });
   assert.deepEqual([exit.code, stderr], [0, '']);
   return sectionsOf(stdout);
 }

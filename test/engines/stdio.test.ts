@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { GuestSpec } from '../../plugins/engines/engine.ts';
 import { ENGINES } from './engines.ts';
 import type { TestedEngine } from './engines.ts';
-import { shell } from './job.ts';
+import { shell, specOf } from './job.ts';
 
 const MIB = 1024 * 1024;
 const HOST = join(import.meta.dirname, 'host.ts');
@@ -76,6 +76,15 @@ for (const engine of ENGINES) {
       const empty = await shell(engine, 'cat; read -r line || echo nothing; exec <&-; echo done', { input: '' });
       assert.deepEqual([empty.stdout, empty.exit.code], ['nothing\ndone\n', 0], empty.stderr);
       assert.equal(await pipeline(engine, 'echo done', 'mkfifo silent; exec 4<>silent; guest <&4; echo "code $?"'), 'done\ncode 0\n');
+    });
+
+    test('a folder as a descriptor is refused, for it would be a way out of the guest', async () => {
+      const fd = openSync('/', 'r');
+      try {
+        await assert.rejects((await engine.make()).prepare(specOf({ stdio: [fd, 1, 2] })), { code: 'engine_stdio_refused' });
+      } finally {
+        closeSync(fd);
+      }
     });
   });
 }

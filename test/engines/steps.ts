@@ -47,6 +47,8 @@ export class StepFolder {
 
   readonly command = 'bash';
   readonly args = ['/mnt/steps/scripts/run'];
+  /** The same, for who runs scripts. */
+  readonly script = `exec bash ${this.args[0]}`;
 
   get mounts(): Mount[] {
     return ['scripts', 'results'].map((name) => ({ source: join(this.#folder, name), destination: `/mnt/steps/${name}`, readOnly: name === 'scripts' }));

@@ -17,7 +17,7 @@ after(() => origin.close());
 function browse(engine: TestedEngine, caCertificate: string | null): Promise<JobResult> {
   const limitS = 60 * engine.patience;
   const script = `timeout ${limitS} chromium --headless --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-background-networking --timeout=${limitS * 1000 - 10_000} --dump-dom ${ORIGIN}`;
-  return origin.visit(engine, caCertificate, { command: 'sh', args: ['-c', script], limitMs: limitS * 1000 + 5000 });
+  return origin.visit(engine, script, caCertificate, { limitMs: limitS * 1000 + 5000 });
 }
 
 for (const engine of ENGINES) {

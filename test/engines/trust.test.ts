@@ -26,9 +26,7 @@ const CHECKS: readonly Client[] = [
 async function visit(engine: TestedEngine, trusting: boolean): Promise<StepFolder> {
   const steps = new StepFolder([...CLIENTS, ...CHECKS], 15 * engine.patience);
   process.env['AWS_CA_BUNDLE'] = '/of/the/host';
-  const { exit, stderr } = await origin.visit(engine, trusting ? origin.authority : null, {
-    command: steps.command,
-    args: steps.args,
+  const { exit, stderr } = await origin.visit(engine, steps.script, trusting ? origin.authority : null, {
     env: { PATH: '/opt/node:/usr/local/bin:/usr/bin:/bin', CURL_CA_BUNDLE: '/etc/ssl/cert.pem' },
     limitMs: 45_000 * engine.patience,
     mounts: [...steps.mounts, { source: java, destination: '/opt/java', readOnly: true }],

@@ -7,13 +7,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { NamespaceEngine } from '../../../../plugins/engines/namespace/engine.ts';
 import { probeGuest } from '../../../../plugins/engines/probe/probing.ts';
-import { ANSWER, ORIGIN, Origin } from './origin.ts';
-import { consume } from './job.ts';
+import { NAMESPACE } from '../../../engines/engines.ts';
+import { consume } from '../../../engines/job.ts';
+import { ANSWER, ORIGIN, Origin } from '../../../engines/origin.ts';
 
 test('without overlays, clients still trust the CA', { timeout: 120_000 }, async () => {
   const origin = new Origin();
   try {
-    const { stdout, stderr } = await origin.visit(`curl -sS ${ORIGIN}; unset SSL_CERT_FILE CURL_CA_BUNDLE; curl -sS --capath /etc/ssl/certs ${ORIGIN}`, origin.authority, { without: ['overlays'] });
+    const { stdout, stderr } = await origin.visit(NAMESPACE, `curl -sS ${ORIGIN}; unset SSL_CERT_FILE CURL_CA_BUNDLE; curl -sS --capath /etc/ssl/certs ${ORIGIN}`, origin.authority, { without: ['overlays'] });
     assert.equal(stdout, `${ANSWER}\n${ANSWER}\n`, stderr);
   } finally {
     origin.close();

@@ -10,11 +10,12 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Guard } from '../../../../plugins/engines/namespace/guards.ts';
+import { NAMESPACE } from '../../../engines/engines.ts';
+import { runJob, within } from '../../../engines/job.ts';
+import type { JobOptions, JobResult } from '../../../engines/job.ts';
+import { Origin } from '../../../engines/origin.ts';
 import { TestFolder } from '../../../stage/image.ts';
 import { alpineRoot, debianRoot } from '../../../stage/roots.ts';
-import { Origin } from './origin.ts';
-import { bounded, runJob } from './job.ts';
-import type { JobOptions, JobResult } from './job.ts';
 
 const WORDS = 'words of the host';
 const folder = new TestFolder();
@@ -36,7 +37,7 @@ function copyOf(root: string, name: string): string {
 }
 
 function sh(rootfs: string, script: string, options: JobOptions = {}): Promise<JobResult> {
-  return runJob({ command: 'sh', args: ['-c', script], rootfs, env: {}, ...options });
+  return runJob(NAMESPACE, { command: 'sh', args: ['-c', script], rootfs, env: {}, ...options });
 }
 
 const listing = (path: string): string => execFileSync('bash', ['-c', 'cd "$1" && find . -printf "%p %y %m %s %l %T@\\n" | sort', 'bash', path], { encoding: 'utf8' });
@@ -174,13 +175,13 @@ test("where root is another user's, its home is an empty one, and closed folders
   const root = copyOf(alpine, 'foreign');
   execFileSync('bash', ['-c', 'chmod 711 "$2"; chmod -R go+rX "$1"; chmod 700 "$1"/root; mkdir -m 700 "$1"/secret; echo x >"$1"/secret/file', 'bash', root, folder.path]);
   const spec = { command: 'sh', args: ['-c', 'id -u; cd && pwd && touch x && ls; cat /secret/file || echo closed; touch /bin/x || echo kept; touch /x && echo made'], rootfs: root, stdio: [0, 1, 2] };
-  const host = spawn('setpriv', ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, '--no-warnings', join(import.meta.dirname, 'host.ts'), JSON.stringify(spec)], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'], cwd: '/' });
+  const host = spawn('setpriv', ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, '--no-warnings', join(import.meta.dirname, '../../../engines/host.ts'), 'namespace', JSON.stringify(spec)], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'], cwd: '/' });
   let output = '';
   host.stdout!.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
   try {
-    await bounded(new Promise((resolve) => host.on('message', (message: { exited?: unknown }) => message.exited && resolve(message.exited))));
+    await within(new Promise((resolve) => host.on('message', (message: { exited?: unknown }) => message.exited && resolve(message.exited))));
     host.send('close');
-    await bounded(once(host, 'close'));
+    await within(once(host, 'close'));
     assert.equal(output, '0\n/root\nx\nclosed\nkept\nmade\n');
   } finally {
     host.kill('SIGKILL');

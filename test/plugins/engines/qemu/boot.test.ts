@@ -9,7 +9,7 @@ import { Accelerators, probeBoot } from '../../../../plugins/engines/qemu/accele
 import { QemuEngine } from '../../../../plugins/engines/qemu/engine.ts';
 import { KernelStore } from '../../../../plugins/engines/qemu/kernel/store.ts';
 import { testKernelHome } from '../../../stage/kernel.ts';
-import { specOf } from '../namespace/job.ts';
+import { specOf } from '../../../engines/job.ts';
 
 /** A copy of the tests' kernel, damaged. */
 async function damaged(file: 'image' | 'initramfs', damage: (bytes: Buffer) => void): Promise<{ home: string; [Symbol.dispose](): void }> {

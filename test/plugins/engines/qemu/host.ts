@@ -4,7 +4,7 @@
  *   node host.ts FOLDER-OF-KERNELS COMMAND…
  */
 import { QemuEngine } from '../../../../plugins/engines/qemu/engine.ts';
-import { consume, specOf } from '../namespace/job.ts';
+import { consume, specOf } from '../../../engines/job.ts';
 
 const [home = '', command = '', ...args] = process.argv.slice(2);
 const guest = await new QemuEngine({ home, kernel: null }).prepare(specOf({ command, args, limits: { cpus: 1, memoryMiB: 256 } }));

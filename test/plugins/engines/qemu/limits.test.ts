@@ -6,8 +6,7 @@ import { MentuError } from '../../../../core/index.ts';
 import type { GuestLimits } from '../../../../plugins/engines/engine.ts';
 import { QemuEngine } from '../../../../plugins/engines/qemu/engine.ts';
 import { QEMU } from '../../../engines/engines.ts';
-import { runJob } from '../../../engines/job.ts';
-import { specOf } from '../namespace/job.ts';
+import { runJob, specOf } from '../../../engines/job.ts';
 
 test('the guest has the processors and the memory of its limits, and is told what does not hold', async () => {
   const told: (readonly string[])[] = [];
