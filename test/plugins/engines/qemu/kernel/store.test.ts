@@ -168,6 +168,7 @@ test('a busybox that a guest cannot use is not kept', (t) => {
 test('of many kernels, the oldest are forgotten, and never the current one', async (t) => {
   const { home, store, kernel } = await fullHome(t);
   const kernels = join(home, 'kernels');
+  for (const other of readdirSync(kernels).filter((key) => key !== kernel.key)) rmSync(join(kernels, other), { recursive: true });
   for (let age = 1; age <= 8; age++) {
     const other = join(kernels, `${age}`.repeat(64));
     mkdirSync(other);
