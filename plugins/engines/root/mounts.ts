@@ -1,5 +1,5 @@
 /** The job's mounts, checked and planned: where they come from in truth, and what in them is covered. */
-import { existsSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path';
 import { MentuError } from '../../../core/index.ts';
 import type { GuestSpec, Mount } from '../engine.ts';
@@ -14,6 +14,7 @@ export async function planMounts(spec: Pick<GuestSpec, 'mounts' | 'maskedNames' 
   const hidden = spec.hiddenPaths.filter((path) => existsSync(path)).map((path) => realpathSync(path));
   const checked = spec.mounts.map((mount) => check(mount, spec.maskedNames, hidden));
   refuseTwice(checked);
+  refuseLinked(checked);
   for (const path of spec.hiddenPaths) if (!existsSync(path)) refuseMissing(path, checked);
   const walked = await Promise.all(
     checked.map(async (mount) => ({
@@ -88,6 +89,20 @@ function refuseTwice(mounts: readonly { source: string; destination: string }[])
   for (const { source, destination } of mounts) {
     if (seen.has(destination)) throw new MentuError('engine_mount_refused', { source, destination, reason: 'two mounts have this destination' });
     seen.add(destination);
+  }
+}
+
+/**
+ * The way to a mount within another is walked in the other's source. A link on it, which a guest may have left there,
+ * would lead whoever makes the place for the mount to anywhere on the host.
+ */
+function refuseLinked(mounts: readonly { source: string; destination: string }[]): void {
+  for (const { source, destination } of mounts) {
+    for (const other of mounts.filter((each) => each.destination !== destination)) {
+      const way = below(other.destination, destination)?.split('/') ?? [];
+      const link = way.map((_, depth) => join(other.source, ...way.slice(0, depth + 1))).find((path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink());
+      if (link !== undefined) throw new MentuError('engine_mount_refused', { source, destination, reason: `it lies in the mount of ${other.source}, where ${link} is a link` });
+    }
   }
 }
 

@@ -53,6 +53,17 @@ test('what a masked link leads to is masked where it lies in a share', async () 
   assert.ok(planned!.masks.some(({ path }) => path === 'data'));
 });
 
+test('a mount whose way leads through a link of the mount that it lies in is refused: the link may lead anywhere on the host', async () => {
+  symlinkSync('/oldroot/etc', at('project', 'planted'));
+  symlinkSync('data', at('project', 'alias'));
+  for (const way of ['planted', 'planted/made', 'alias/deep', 'data/../planted/x']) {
+    for (const readOnly of [true, false]) await refused([mount(at('project'), '/work', readOnly), mount(at('empty'), `/work/${way}`)], /lies in the mount of .*project, where .*\/(planted|alias) is a link/);
+  }
+  await refused([mount(at('project', 'file'), '/work/planted/file'), mount(at('empty'), '/work/data'), mount(at('project'), '/work')], /where .*planted is a link/);
+  assert.equal((await plan([mount(at('project'), '/work'), mount(at('empty'), '/work/data/x'), mount(at('empty'), '/work/new/y')])).length, 3);
+  for (const name of ['planted', 'alias']) rmSync(at('project', name));
+});
+
 test('mounts that would break the guest open are refused, with the reason', async () => {
   await refused([mount('relative', '/work')], /source must be an absolute path/);
   await refused([mount(at('empty'), 'relative')], /destination must be an absolute path/);
