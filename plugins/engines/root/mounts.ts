@@ -100,9 +100,17 @@ function refuseLinked(mounts: readonly { source: string; destination: string }[]
   for (const { source, destination } of mounts) {
     for (const other of mounts.filter((each) => each.destination !== destination)) {
       const way = below(other.destination, destination)?.split('/') ?? [];
-      const link = way.map((_, depth) => join(other.source, ...way.slice(0, depth + 1))).find((path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink());
+      const link = way.map((_, depth) => join(other.source, ...way.slice(0, depth + 1))).find(isLink);
       if (link !== undefined) throw new MentuError('engine_mount_refused', { source, destination, reason: `it lies in the mount of ${other.source}, where ${link} is a link` });
     }
+  }
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false; // not there, or below what is no folder
   }
 }
 
