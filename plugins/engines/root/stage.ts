@@ -138,10 +138,20 @@ export class Stage {
 /** Gives folders of ours the modes of those that they lie over; their owner, whom the guest's user is, may always enter. */
 function likeBelow(own: string, lower: string): void {
   for (const { name } of readdirSync(own, { withFileTypes: true }).filter((entry) => entry.isDirectory())) {
-    const below = lstatSync(join(lower, name), { throwIfNoEntry: false });
-    if (!below?.isDirectory()) continue;
-    chmodSync(join(own, name), (below.mode & 0o1777) | 0o700);
+    const mode = folderMode(join(lower, name));
+    if (mode === null) continue;
+    chmodSync(join(own, name), (mode & 0o1777) | 0o700);
     likeBelow(join(own, name), join(lower, name));
+  }
+}
+
+/** null where there is no folder, or where another user's closed one is above. */
+function folderMode(path: string): number | null {
+  try {
+    const found = lstatSync(path);
+    return found.isDirectory() ? found.mode : null;
+  } catch {
+    return null;
   }
 }
 

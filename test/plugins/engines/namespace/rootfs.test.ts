@@ -174,7 +174,7 @@ test('a root that cannot be one is refused by name', async () => {
 test("where root is another user's, its home is an empty one, and closed folders stay closed", { skip: process.getuid!() !== 0 && 'needs a second user' }, async () => {
   const root = copyOf(alpine, 'foreign');
   execFileSync('bash', ['-c', 'chmod 711 "$2"; chmod -R go+rX "$1"; chmod 700 "$1"/root; mkdir -m 700 "$1"/secret; echo x >"$1"/secret/file', 'bash', root, folder.path]);
-  const spec = { command: 'sh', args: ['-c', 'id -u; cd && pwd && touch x && ls; cat /secret/file || echo closed; touch /bin/x || echo kept; touch /x && echo made'], rootfs: root, stdio: [0, 1, 2] };
+  const spec = { command: 'sh', args: ['-c', 'id -u; cd && pwd && touch x && ls -R; cat /secret/file || echo closed; touch /bin/x || echo kept; touch /x && echo made'], rootfs: root, stdio: [0, 1, 2], mounts: [{ source: join(root, 'etc/ssl/certs'), destination: '/root/deep/mount', readOnly: true }] };
   const host = spawn('setpriv', ['--reuid', '65534', '--regid', '65534', '--clear-groups', process.execPath, '--no-warnings', join(import.meta.dirname, '../../../engines/host.ts'), 'namespace', JSON.stringify(spec)], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'], cwd: '/' });
   let output = '';
   host.stdout!.setEncoding('utf8').on('data', (chunk: string) => (output += chunk));
@@ -182,7 +182,7 @@ test("where root is another user's, its home is an empty one, and closed folders
     await within(new Promise((resolve) => host.on('message', (message: { exited?: unknown }) => message.exited && resolve(message.exited))));
     host.send('close');
     await within(once(host, 'close'));
-    assert.equal(output, '0\n/root\nx\nclosed\nkept\nmade\n');
+    assert.equal(output, '0\n/root\n.:\ndeep\nx\n\n./deep:\nmount\n\n./deep/mount:\nca-certificates.crt\nclosed\nkept\nmade\n');
   } finally {
     host.kill('SIGKILL');
   }
