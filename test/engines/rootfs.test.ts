@@ -8,7 +8,7 @@ import { TestFolder, imageTar, tarOf, tarOfFolder } from '../stage/image.ts';
 import { alpineRoot, debianRoot } from '../stage/roots.ts';
 import { ENGINES } from './engines.ts';
 import type { TestedEngine } from './engines.ts';
-import { runJob } from './job.ts';
+import { consume, runJob, specOf, until, within } from './job.ts';
 import type { JobOptions } from './job.ts';
 import { ANSWER, NAME, ORIGIN, Origin } from './origin.ts';
 import { sectionsOf } from './sections.ts';
@@ -137,6 +137,26 @@ for (const engine of ENGINES) {
       assert.equal(found.get('folder'), '/made/for/it\n');
       assert.match(found.get('mounts')!, /^shared\nshared\nsh: .*Read-only file system\n$/);
       assert.equal(execFileSync('cat', [`${shared}/file`], { encoding: 'utf8' }), 'shared\n');
+    });
+
+    test("a terminal of a root's own shell: its size, job control, Ctrl-C", async () => {
+      const guest = await (await engine.make()).prepare(specOf({ command: 'sh', args: ['-i'], env: { PS1: 'prompt> ' }, rootfs: alpine, terminal: { columns: 91, rows: 37 } }));
+      consume(guest);
+      let screen = '';
+      guest.terminal!.output.on('data', (chunk: Buffer) => (screen += chunk.toString()));
+      const shows = (words: RegExp): Promise<void> => until(`${words} on the screen`, () => words.test(screen), 5000 * engine.patience);
+      try {
+        await guest.run();
+        await shows(/prompt> /);
+        guest.terminal!.input.write('stty size; sleep 100 & jobs; kill %1; echo asleep; sleep 100\r');
+        await shows(/37 91\r\n\[1\]\+ .*sleep 100\r\nasleep\r\n/);
+        guest.terminal!.input.write('\x03');
+        await shows(/asleep\r\n[^]*prompt> /);
+        guest.terminal!.input.write('exit 4\r');
+        assert.equal((await within(guest.exited, 5000 * engine.patience)).code, 4);
+      } finally {
+        await guest.close();
+      }
     });
 
     test('how a command of a root ends: its code, 127, 126, a signal', async () => {
