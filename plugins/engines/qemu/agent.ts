@@ -24,22 +24,26 @@ const STARTED = '/run/started';
 const BUSYBOX = '/bin/busybox';
 /**
  * Starts the command as a shell does. It is looked for here, for busybox takes a name for one of its own programs before
- * it looks for one in the guest's root.
+ * it looks for one in the guest's root. `odd`: variables that the shell would drop, for their names are none to it.
  */
-const ENTER = `cd "$1" || exit 125
+function enter(odd: readonly string[]): string {
+  const env = odd.length > 0 ? `env ${odd.map(quoted).join(' ')} ` : '';
+  return `cd "$1" || exit 125
 shift
-case $1 in */*) exec "$@";; esac
+case $1 in */*) exec ${env}"$@";; esac
 name=$1 code=127 IFS=:
 shift
 set -f
 for folder in $PATH; do
   file=\${folder:-.}/$name
   [ -d "$file" ] && continue
-  [ -x "$file" ] && exec -a "$name" "$file" "$@"
+  [ -x "$file" ] && exec ${env || '-a "$name" '}"$file" "$@"
   [ -e "$file" ] && code=126
 done
 echo "$name: $([ $code = 126 ] && echo cannot be executed || echo not found)" >&2
 exit $code`;
+}
+
 /** The bus has a number that depends on its place among the devices: `$p` is what comes before a port's own. */
 const port = (name: keyof typeof PORTS): string => `\${p}${PORTS[name]}`;
 
@@ -141,16 +145,19 @@ code=$?
 wait $o $e`;
 }
 
-/** Setting a terminal waits for what is still to be written to it. */
+/** A terminal that nobody holds open forgets its size. Setting one waits for what is still to be written to it. */
 function runOnTerminal({ columns, rows }: { columns: number; rows: number }): string {
-  return `$b stty -F /dev/hvc0 sane cols ${columns} rows ${rows}
-$b unshare -m -p -f $b sh ${JOB} </dev/hvc0 >/dev/hvc0 2>&1
+  return `exec 5<>/dev/hvc0
+$b stty -F /dev/hvc0 sane cols ${columns} rows ${rows}
+$b unshare -m -p -f $b sh ${JOB} <&5 >&5 2>&5 5>&-
 code=$?
 $b stty -F /dev/hvc0 sane`;
 }
 
 function job(plan: MachinePlan): string {
-  const environment = Object.entries(plan.environment).map(([name, value]) => quoted(`${name}=${value}`));
+  const variables = Object.entries(plan.environment).map(([name, value]) => ({ known: /^[a-z_]\w*$/i.test(name), text: `${name}=${value}` }));
+  const environment = variables.filter(({ known }) => known).map(({ text }) => quoted(text));
+  const odd = variables.filter(({ known }) => !known).map(({ text }) => text);
   const session = `$b setsid ${plan.terminal ? '-c ' : ''}$b chroot .`;
   return `b=${BUSYBOX}
 $b mount -t proc proc ${ROOT}/proc
@@ -159,7 +166,7 @@ $b mount --move . /
 : >${STARTED}
 echo running >&3
 exec 3>&- 4>&2 2>/dev/null # where the shell says of a command that it was killed
-(exec 2>&4 4>&-; exec $b env -i ${environment.join(' ')} ${session} ${SHELL_IN_ROOT} -c ${quoted(ENTER)} guest ${[plan.cwd, ...plan.command].map(quoted).join(' ')})
+(exec 2>&4 4>&-; exec $b env -i ${environment.join(' ')} ${session} ${SHELL_IN_ROOT} -c ${quoted(enter(odd))} guest ${[plan.cwd, ...plan.command].map(quoted).join(' ')})
 exit $?
 `;
 }

@@ -1,5 +1,5 @@
 /** The guest's stdin, stdout and stderr: bytes between the descriptors that the host gave and the machine's ports. */
-import { createReadStream, createWriteStream, fstatSync } from 'node:fs';
+import { closeSync, createReadStream, createWriteStream, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { finished } from 'node:stream/promises';
 import { ReadStream, WriteStream, isatty } from 'node:tty';
@@ -22,13 +22,20 @@ export class GuestStdio {
     input.on('close', () => ports.terminal === null && source.end());
     source.on('error', () => input.destroy());
     this.drained = ports.terminal
-      ? deliver(ports.terminal, STDOUT, () => undefined)
-      : Promise.all([deliver(ports.stdout, STDOUT, () => unread('stdout')), deliver(ports.stderr, STDERR, () => unread('stderr'))]).then(() => undefined);
+      ? deliverTerminal(ports.terminal)
+      : Promise.all([deliver(ports.stdout, writerOf(STDOUT), () => unread('stdout')), deliver(ports.stderr, writerOf(STDERR), () => unread('stderr'))]).then(() => undefined);
   }
 }
 
-async function deliver(port: Socket, fd: number, unread: () => void): Promise<void> {
-  const output = writerOf(fd);
+/** A terminal's output ends with the guest. Stderr is a second descriptor of the same pipe. */
+async function deliverTerminal(terminal: Socket): Promise<void> {
+  closeSync(STDERR);
+  const output = writerOf(STDOUT);
+  await deliver(terminal, output, () => undefined);
+  output.end();
+}
+
+async function deliver(port: Socket, output: NodeJS.WritableStream, unread: () => void): Promise<void> {
   let broken = false;
   output.on('error', () => {
     broken = true;
