@@ -12,13 +12,12 @@ import { cpioArchive } from './kernel/cpio.ts';
 import type { CpioEntry } from './kernel/cpio.ts';
 import { JOB_INIT } from './kernel/initramfs.ts';
 import { PORTS } from './machine.ts';
-import { ROOT, SHELL_IN_ROOT, mountTable } from './mount-table.ts';
+import { DEVICES, ROOT, SHELL_IN_ROOT, mountTable } from './mount-table.ts';
 import type { MachinePlan } from './plan.ts';
 
 /** Process 1 of the command's own process and mount namespaces: with it ends whatever the command left behind. */
 const JOB = '/job/run';
 const TABLE = '/job/fstab';
-const DEVICES = '/job/devices';
 /** Made right before the command is started. */
 const STARTED = '/run/started';
 const BUSYBOX = '/bin/busybox';

@@ -28,7 +28,7 @@ const DEFAULT_MEMORY_MIB = 1024;
 /** The kernel and busybox need about half of it. */
 const LEAST_MEMORY_MIB = 128;
 /** Names in a root of its own that the guest's kernel mounts something on. */
-const ROOT_POINTS = ['dev', 'proc', 'sys', 'tmp', 'run'] as const;
+const ROOT_POINTS = ['dev', 'proc', 'sys', 'tmp'] as const;
 const DEFAULT_PROCESSORS = 2;
 
 export interface QemuOptions {

@@ -14,8 +14,11 @@ export const SHARED_MOUNTS = '/share/mounts';
 export const ROOT = '/new';
 const MEMORY = '/memory';
 const SHARED_MEMORY = '/.shm';
-/** A shell that can be started in any root; the folder that it is in is the guest's own. */
-export const SHELL_IN_ROOT = '/run/.guest/sh';
+/** What /dev has beside its devices, before it is copied there. */
+export const DEVICES = '/job/devices';
+/** A shell that can be started in any root: /dev is the guest's own whatever the root has. */
+const SHELL = '/.guest/sh';
+export const SHELL_IN_ROOT = `/dev${SHELL}`;
 const BUSYBOX = '/bin/busybox';
 
 interface MountLine {
@@ -62,11 +65,10 @@ export function mountTable(plan: MachinePlan): MountTable {
     ...(rootfs ? [{ path: `${MEMORY}/.upper`, mode: 0o755 }, { path: `${MEMORY}/.work`, mode: 0o755 }] : []),
     ...fresh.map(({ path, mode }) => ({ path: `${MEMORY}${path}`, mode })),
     ...(plan.rootfs || plan.without.includes('root') ? [] : [...['lib', 'cache', 'log'].map((name) => ({ path: `${MEMORY}/var/${name}`, mode: 0o755 })), { path: `${MEMORY}/var/tmp`, mode: 0o1777 }]),
-    { path: `${MEMORY}/run/.guest`, mode: 0o755 },
     ...points.filter(({ directory }) => directory).map(({ path }) => ({ path, mode: 0o755 })),
   ];
   const links = plan.rootfs || plan.without.includes('root') ? [] : [{ name: `${MEMORY}/var/run`, kind: 'link' as const, mode: 0o777, data: '/run' }];
-  const files = [`${MEMORY}${SHELL_IN_ROOT}`, ...points.filter(({ directory }) => !directory).map(({ path }) => path)];
+  const files = [`${DEVICES}${SHELL}`, ...points.filter(({ directory }) => !directory).map(({ path }) => path)];
   return {
     text: lines.map(line).join(''),
     entries: [...withParents(folders, files), ...links, ...files.map((path): CpioEntry => ({ name: path, kind: 'file' }))].map((entry) => ({ ...entry, name: entry.name.slice(1) })),
@@ -82,10 +84,9 @@ interface Folder {
 /** Where a test takes the minimal root away, the host's folders are in their place. */
 function freshFolders({ identity, rootfs, without }: MachinePlan): Folder[] {
   const temporary = { path: '/tmp', mode: 0o1777 };
-  const run = { path: '/run', mode: 0o755 };
-  if (rootfs) return [temporary, run, ...rootfs.fresh.map((path) => ({ path, mode: 0o700 }))];
+  if (rootfs) return [temporary, ...rootfs.fresh.map((path) => ({ path, mode: 0o700 }))];
   const home = { path: identity.home, mode: 0o700 };
-  return without.includes('root') ? [run, home] : [temporary, run, { path: '/var', mode: 0o755 }, home];
+  return without.includes('root') ? [home] : [temporary, ...['/run', '/var'].map((path) => ({ path, mode: 0o755 })), home];
 }
 
 /** Every folder once, and those above it first. */

@@ -47,7 +47,7 @@ export async function planRootfs(path: string, spec: Spec, needs: RootfsNeeds): 
     for (const { path: store, content } of trustFiles(spec.caCertificate, { root: tree, javaHome: spec.imageEnv?.['JAVA_HOME'] })) layer.put(store, content);
   }
   const home = tree.resolve(bytes(identity.home));
-  layer.add(home, 'folder');
+  for (const place of [home, tree.resolve('run')]) layer.add(place, 'folder');
   const mounts = led(needs.mounts, tree);
   for (const { destination, directory } of mounts) layer.add(bytes(destination.slice(1)), directory ? 'folder' : { text: '' });
   if (!needs.mounts.some(({ destination }) => below(destination, cwd) !== null)) layer.add(tree.resolve(bytes(cwd)), 'folder');
