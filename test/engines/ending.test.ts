@@ -111,7 +111,7 @@ for (const engine of ENGINES) {
     test('a command that exits at once, and leaves children: its exit code, and nothing is left', async () => {
       const folder = mkdtempSync(join(tmpdir(), 'ending-test-'));
       const before = descendants(process.pid).map(({ pid }) => pid);
-      const guest = await (await engine.make()).prepare(specOf({ command: 'bash', args: ['-c', 'setsid sleep 64 & exit 3'], stdio: [0, 1, 2] }));
+      const guest = await (await engine.make()).prepare(specOf({ limits: engine.limits, command: 'bash', args: ['-c', 'setsid sleep 64 & exit 3'], stdio: [0, 1, 2] }));
       consume(guest);
       const own = descendants(process.pid).filter(({ pid }) => !before.includes(pid));
       assert.ok(own.length >= 2, own.map(({ name }) => name).join());
@@ -124,7 +124,7 @@ for (const engine of ENGINES) {
 
     test('a guest that never runs can be closed, twice', async () => {
       const before = descendants(process.pid).map(({ pid }) => pid);
-      const guest = await (await engine.make()).prepare(specOf({}));
+      const guest = await (await engine.make()).prepare(specOf({ limits: engine.limits }));
       consume(guest);
       const own = descendants(process.pid).filter(({ pid }) => !before.includes(pid));
       assert.ok(own.some(({ name }) => name === 'bwrap'));

@@ -1,7 +1,8 @@
 /** The guest engines that the suite tries. A new engine is one more entry. */
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import type { GuestEngine } from '../../plugins/engines/engine.ts';
+import { NO_LIMITS } from '../../plugins/engines/engine.ts';
+import type { GuestEngine, GuestLimits } from '../../plugins/engines/engine.ts';
 import { NamespaceEngine } from '../../plugins/engines/namespace/engine.ts';
 import type { Guard as NamespaceGuard } from '../../plugins/engines/namespace/guards.ts';
 import { QemuEngine } from '../../plugins/engines/qemu/engine.ts';
@@ -17,6 +18,8 @@ export interface TestedEngine {
   furnish(home: string): Promise<void>;
   /** Whose number the command has. */
   readonly uid: number;
+  /** Of a guest that a test asks nothing of: a processor that is translated is best alone. */
+  readonly limits: GuestLimits;
   /** By how much everything may take longer than in a namespace. */
   readonly patience: number;
   /** Jobs of it that run side by side in a test. */
@@ -31,6 +34,7 @@ export const NAMESPACE: TestedEngine = {
   make: async (without = []) => new NamespaceEngine({ without: without as readonly NamespaceGuard[] }),
   furnish: async () => undefined,
   uid: process.getuid!(),
+  limits: NO_LIMITS,
   patience: 1,
   jobsAtOnce: 20,
   processes: ['bwrap'],
@@ -45,6 +49,7 @@ export const QEMU: TestedEngine = {
     symlinkSync(await testKernelHome(), join(home, 'engines/qemu'));
   },
   uid: 0,
+  limits: { cpus: 1, memoryMiB: null },
   patience: 4,
   jobsAtOnce: 4,
   processes: ['bwrap', 'qemu-system', 'virtiofsd'],

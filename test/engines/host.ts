@@ -7,8 +7,8 @@
 import { engineNamed } from './engines.ts';
 import { consume, specOf } from './job.ts';
 
-const engine = await engineNamed(process.argv[2]).make();
-const guest = await engine.prepare(specOf(JSON.parse(process.argv[3] ?? '{}')));
+const engine = engineNamed(process.argv[2]);
+const guest = await (await engine.make()).prepare(specOf({ limits: engine.limits, ...(JSON.parse(process.argv[3] ?? '{}') as object) }));
 consume(guest);
 process.on('message', () => void guest.close().then(() => process.disconnect?.()));
 await guest.run();

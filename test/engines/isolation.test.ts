@@ -46,7 +46,7 @@ for (const engine of ENGINES) {
         const { outcomes } = await probeGuest({
           engine: await in_.make(without),
           attempts,
-          spec: { mounts: [{ source: bait.path(name), destination: '/ro', readOnly: true }] },
+          spec: { limits: in_.limits, mounts: [{ source: bait.path(name), destination: '/ro', readOnly: true }] },
           prepared: (guest) => {
             consume(guest);
             void bait.serve({ path: bait.path(name, 'later') });

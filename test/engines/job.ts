@@ -52,7 +52,7 @@ export async function runJob(engine: TestedEngine, { without = [], input = '', l
   const stdio = [openSync(path('in'), 'r'), openSync(path('out'), 'w'), openSync(path('err'), 'w')] as const;
   let guest: Guest | null = null;
   try {
-    guest = await (await engine.make(without)).prepare(specOf({ stdio, ...spec }));
+    guest = await (await engine.make(without)).prepare(specOf({ stdio, limits: engine.limits, ...spec }));
     consume(guest, serve);
     prepared?.(guest);
     await guest.run();

@@ -55,7 +55,7 @@ export interface Tried {
 export async function tryPairs(engine: TestedEngine, pairs: readonly Pair[], spec: Partial<GuestSpec> = {}): Promise<Tried> {
   const own = pairs.filter(({ controls }) => controls[engine.name] !== undefined);
   const run = async (in_: TestedEngine, group: readonly Pair[], without: readonly string[]): Promise<Probed> =>
-    probeGuest({ engine: await in_.make(without), attempts: group.map(({ attempt }) => attempt), spec, prepared: consume, limitMs: 30_000 * in_.patience });
+    probeGuest({ engine: await in_.make(without), attempts: group.map(({ attempt }) => attempt), spec: { limits: in_.limits, ...spec }, prepared: consume, limitMs: 30_000 * in_.patience });
   const controls = new Map<Pair, Outcome>();
   const groups = [...Map.groupBy(own, ({ controls }) => guardOf(controls[engine.name]!)).values()];
   let guarded: Probed | null = null;

@@ -39,7 +39,7 @@ class Screen {
 
 async function withScreen(engine: TestedEngine, command: readonly string[], use: (screen: Screen) => Promise<void>): Promise<void> {
   const [file = '', ...args] = command;
-  const guest = await (await engine.make()).prepare(specOf({ command: file, args, env: { PS1: 'prompt> ', TERM: 'vt100' }, terminal: { columns: 91, rows: 37 } }));
+  const guest = await (await engine.make()).prepare(specOf({ limits: engine.limits, command: file, args, env: { PS1: 'prompt> ', TERM: 'vt100' }, terminal: { columns: 91, rows: 37 } }));
   try {
     consume(guest);
     const screen = new Screen(guest, engine.patience);
@@ -57,8 +57,8 @@ for (const engine of ENGINES) {
     test('an interactive shell: its terminal, sizes, Ctrl-Z, Ctrl-C, Ctrl-D, signals to the foreground, no warning', async () => {
       await withScreen(engine, ['bash', '--norc', '-i'], async (screen) => {
         await screen.shows(/^(?!.*(?:job control|no terminal|cannot set)).*prompt> $/s);
-        screen.type('stty size; tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo three; echo controlling >/dev/tty\r');
-        await screen.shows(/37 91\r\n\/dev\/\S+\r\nthree\r\ncontrolling\r\n.*prompt> $/s);
+        screen.type('stty size; tty; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo three; echo controlling >/dev/tty; grep -E "^Sig(Blk|Ign)" /proc/self/status | tr -s 0 | xargs\r');
+        await screen.shows(/37 91\r\n\/dev\/\S+\r\nthree\r\ncontrolling\r\nSigBlk: 0 SigIgn: 0\r\n.*prompt> $/s);
 
         screen.type("trap 'echo resized' WINCH\r");
         await screen.shows(/prompt> $/);
@@ -93,7 +93,7 @@ for (const engine of ENGINES) {
     });
 
     test('output is complete when it ends, and ends with the guest', async () => {
-      const guest = await (await engine.make()).prepare(specOf({ command: 'sh', args: ['-c', 'echo first; seq 100000; exit 3'], terminal: { columns: 80, rows: 24 } }));
+      const guest = await (await engine.make()).prepare(specOf({ limits: engine.limits, command: 'sh', args: ['-c', 'echo first; seq 100000; exit 3'], terminal: { columns: 80, rows: 24 } }));
       try {
         consume(guest);
         const ended = (async () => {

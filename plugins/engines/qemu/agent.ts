@@ -20,6 +20,9 @@ const JOB = '/job/run';
 const TABLE = '/job/fstab';
 /** Made right before the command is started. */
 const STARTED = '/run/started';
+/** What telnetd starts on the pseudo-terminal, which is the first one. */
+const LOGIN = '/job/login';
+const TERMINAL = '/dev/pts/0';
 const BUSYBOX = '/bin/busybox';
 /**
  * Starts the command as a shell does. It is looked for here, for busybox takes a name for one of its own programs before
@@ -59,6 +62,7 @@ export function jobArchive(plan: MachinePlan): Buffer {
     { name: TABLE.slice(1), kind: 'file', data: table.text },
     { name: JOB_INIT.slice(1), kind: 'file', data: init(plan, table.module) },
     { name: JOB.slice(1), kind: 'file', data: job(plan) },
+    ...(plan.terminal ? [{ name: LOGIN.slice(1), kind: 'file', mode: 0o755, data: login(plan.terminal) } satisfies CpioEntry] : []),
   ]);
 }
 
@@ -81,7 +85,7 @@ read -r word now <&3
 $b date -s "@$now" >/dev/null
 ${control(plan)}
 control &
-${plan.terminal ? runOnTerminal(plan.terminal) : runOnPipes()}
+${plan.terminal ? runOnTerminal() : runOnPipes()}
 $b sync
 echo exit $code >&3
 while :; do $b sleep 3600; done
@@ -105,15 +109,16 @@ fi`;
 }
 
 /**
- * Answers the host for as long as the command runs. `$top` is the process that waits for the command's namespace; the
- * command is the first child of that namespace's process 1.
+ * Answers the host for as long as the command runs, which is the first child of its namespace's process 1. That one's
+ * parent waits for the namespace, and is a child of process 1, or of the terminal's login.
  */
 function control({ terminal }: MachinePlan): string {
+  const down = Array<string>(terminal ? 4 : 2).fill('child $pid').join(' && ');
   return `child() { pid=; read -r pid rest </proc/$1/task/$1/children; [ -n "$pid" ]; }
 target() {
 try=0
 while [ $((try += 1)) -lt 250 ]; do
-  [ -e ${STARTED} ] && child 1 && set -- $pid $rest && for top; do child $top && child $pid && return; done
+  [ -e ${STARTED} ] && child 1 && set -- $pid $rest && for pid; do ${down} && return; done
   $b usleep 20000
 done
 return 1
@@ -122,7 +127,7 @@ control() {
 while read -r word one two <&3; do
   case $word in
   signal) target && ${terminal ? '{ read -r stat </proc/$pid/stat; set -- ${stat##*) }; [ "$6" -gt 1 ] && kill -$one -$6 || kill -$one $pid; }' : 'kill -$one $pid'};;
-  size) $b stty -F /dev/hvc0 cols $one rows $two;;
+  size) $b stty -F ${TERMINAL} cols $one rows $two;;
   unread) [ $one = stdout ] && kill -9 $o || kill -9 $e;;
   esac
 done
@@ -144,13 +149,26 @@ code=$?
 wait $o $e`;
 }
 
-/** A terminal that nobody holds open forgets its size. Setting one waits for what is still to be written to it. */
-function runOnTerminal({ columns, rows }: { columns: number; rows: number }): string {
-  return `exec 5<>/dev/hvc0
-$b stty -F /dev/hvc0 sane cols ${columns} rows ${rows}
-$b unshare -m -p -f $b sh ${JOB} <&5 >&5 2>&5 5>&-
+/** In the foreground, for what a shell starts in the background does not hear an interrupt. It ends with the machine. */
+function runOnTerminal(): string {
+  return `$b telnetd -F -i -l ${LOGIN} <${port('stdin')} >${port('stdout')} 2>/dev/null
+code=125`;
+}
+
+/** The terminal is held open until the host has read all of it. */
+function login({ columns, rows, mark }: NonNullable<MachinePlan['terminal']>): string {
+  return `#!${BUSYBOX} sh
+b=${BUSYBOX}
+$b stty sane cols ${columns} rows ${rows}
+$b printf %s ${quoted(mark)}
+$b unshare -m -p -f $b sh ${JOB}
 code=$?
-$b stty -F /dev/hvc0 sane`;
+$b sync
+echo exit $code >&3
+$b stty sane
+$b printf %s ${quoted(mark)}
+while :; do $b sleep 3600; done
+`;
 }
 
 function job(plan: MachinePlan): string {

@@ -2,6 +2,7 @@
  * The QEMU engine: a guest is a virtual machine with a kernel of its own. Its files come from a server on the host that
  * shows what a namespace guest would see, its network ends in the same plane.
  */
+import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { MentuError } from '../../../core/index.ts';
 import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
@@ -97,7 +98,7 @@ export class QemuEngine implements GuestEngine {
         command: [spec.command, ...spec.args],
         environment: environmentOf(spec, identity),
         cwd,
-        terminal: spec.terminal,
+        terminal: spec.terminal && { ...spec.terminal, mark: `mark ${randomUUID()}` },
         kernel,
         accelerator,
         tscKhz,

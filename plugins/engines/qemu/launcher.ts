@@ -51,7 +51,7 @@ class Launcher implements HelperService<MachinePlan> {
     const network = await this.#network;
     libc.closeOnExec();
     const begun = performance.now();
-    this.#machine = new RunningMachine(startMachine({ stage, plan, initramfs, files, tap: network?.takeTap() ?? null }), files.process);
+    this.#machine = new RunningMachine(startMachine({ stage, plan, initramfs, files, tap: network?.takeTap() ?? null }), files.process, plan.terminal?.mark ?? null);
     void this.#machine.exited.then((exit) => this.#port.sendExit(exit));
     if (this.#closing) await this.#machine.close();
     await this.#machine.ready(plan.bootLimitMs);

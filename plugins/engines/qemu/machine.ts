@@ -42,10 +42,7 @@ const KERNEL_WORDS = [
  */
 const UNTRANSLATED = '-smap,-smep,-umip,-pku,-la57,-erms,-fsrm';
 
-export interface MachinePorts extends Readonly<Record<PortName, Socket>> {
-  /** The guest's terminal; null without one. */
-  readonly terminal: Socket | null;
-}
+export type MachinePorts = Readonly<Record<PortName, Socket>>;
 
 /** `tap`: the descriptor of the plane's interface, which this closes; null where the guest has no network. */
 export interface MachineStart {
@@ -63,9 +60,9 @@ export interface Machine {
 }
 
 export function startMachine({ stage, plan, initramfs, files, tap }: MachineStart): Machine {
-  const { tools, kernel, terminal, without } = plan;
+  const { tools, kernel, without } = plan;
   const names = Object.keys(PORTS) as PortName[];
-  const handed: Handed[] = [...names.map(() => 'pipe' as const), ...(terminal ? (['pipe'] as const) : []), ...(tap === null ? [] : [tap])];
+  const handed: Handed[] = [...names.map(() => 'pipe' as const), ...(tap === null ? [] : [tap])];
   const fdOf = (index: number): number => FIRST_FD + index;
   const confined = !without.includes('confinement');
   const options: BytePath[] = [
@@ -88,15 +85,13 @@ export function startMachine({ stage, plan, initramfs, files, tap }: MachineStar
     ...['-chardev', `socket,id=files,path=${join(SOCKETS, files.socket)}`, '-device', `vhost-user-fs-device,chardev=files,tag=${SHARE_TAG},queue-size=1024`],
     ...['-device', 'virtio-serial-device'],
     ...names.flatMap((name, index) => ['-chardev', `socket,id=${name},fd=${fdOf(index)}`, '-device', `virtserialport,chardev=${name},nr=${PORTS[name]}`]),
-    ...(terminal ? ['-chardev', `socket,id=terminal,fd=${fdOf(names.length)}`, '-device', 'virtconsole,chardev=terminal'] : []),
     ...card(tap === null ? null : fdOf(handed.length - 1), without),
     ...(without.includes('monitor') ? monitor() : []),
   ];
   const process = startConfined({ bwrap: tools.bwrap, without, stage, options, command, handed });
   if (tap !== null) closeSync(tap);
   const socket = (index: number): Socket => process.stdio[fdOf(index)] as unknown as Socket;
-  const ports = Object.fromEntries(names.map((name, index) => [name, socket(index)])) as Record<PortName, Socket>;
-  return { process, ports: { ...ports, terminal: terminal ? socket(names.length) : null } };
+  return { process, ports: Object.fromEntries(names.map((name, index) => [name, socket(index)])) as Record<PortName, Socket> };
 }
 
 /** For a test alone: QEMU's monitor on a port of the guest, by way of a pair of chardevs within QEMU. */

@@ -14,7 +14,8 @@ export interface MachinePlan extends RootPlan {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd: string;
-  readonly terminal: { readonly columns: number; readonly rows: number } | null;
+  /** `mark`: what the guest writes before and behind what the command shows. */
+  readonly terminal: { readonly columns: number; readonly rows: number; readonly mark: string } | null;
   readonly kernel: { readonly image: string; readonly initramfs: string };
   readonly accelerator: Accelerator;
   /** Ticks of the host's time-stamp counter in a millisecond; null leaves it to the guest's kernel to find out. */

@@ -21,16 +21,19 @@ export class RunningMachine {
   readonly #words: () => string;
   #started: GuestStdio | null = null;
 
-  constructor({ process, ports }: Machine, files: ChildProcess) {
+  constructor({ process, ports }: Machine, files: ChildProcess, terminalMark: string | null) {
     this.#processes = [process, files];
     this.#channel = new ControlChannel(ports.control);
-    this.#stdio = () => new GuestStdio(ports, (stream) => this.#channel.unread(stream));
+    this.#stdio = () => new GuestStdio(ports, terminalMark, (stream) => this.#channel.unread(stream));
     const words = [process.stdout!, process.stderr!, files.stderr!].map(lastWords);
     files.stdout!.resume();
     this.#words = () => words.map((last) => last()).filter(Boolean).join('\n');
     this.#ended = Promise.all(this.#processes.map(endOf)).then(() => undefined);
     this.exited = Promise.race([
-      this.#channel.exited.then((code): HelperExit => ({ code, reason: null })),
+      this.#channel.exited.then(async (code): Promise<HelperExit> => {
+        await this.#started?.complete();
+        return { code, reason: null };
+      }),
       Promise.race(this.#processes.map(endOf)).then((): HelperExit => ({ code: null, reason: `the machine ended before the command did${this.#told()}` })),
     ]).then(async (exit) => {
       this.#kill();

@@ -1,41 +1,70 @@
 /** The guest's stdin, stdout and stderr: bytes between the descriptors that the host gave and the machine's ports. */
 import { closeSync, createReadStream, createWriteStream, fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ReadStream, WriteStream, isatty } from 'node:tty';
 import { GUEST_STDIO } from '../plane/message.ts';
 import type { MachinePorts } from './machine.ts';
+import { TelnetInput, TelnetOutput } from './telnet.ts';
 
 const [STDIN, STDOUT, STDERR] = GUEST_STDIO;
+/** A stopped terminal is waited for so long. */
+const STOPPED_MS = 3_000;
+const CHECK_MS = 20;
 
 export class GuestStdio {
-  /** All that the guest wrote has been written. */
+  /** All that came has been written. */
   readonly drained: Promise<void>;
+  readonly #shown: TelnetOutput | null = null;
 
-  /** `unread` is called where nobody reads what the guest writes. */
-  constructor(ports: MachinePorts, unread: (stream: 'stdout' | 'stderr') => void) {
+  /** `terminalMark`: null where the guest has none. `unread` is called where nobody reads what the guest writes. */
+  constructor(ports: MachinePorts, terminalMark: string | null, unread: (stream: 'stdout' | 'stderr') => void) {
     const input = readerOf(STDIN);
     input.on('error', () => input.destroy());
-    const source = ports.terminal ?? ports.stdin;
+    ports.stdin.on('error', () => input.destroy());
+    if (terminalMark !== null) {
+      input.pipe(new TelnetInput()).pipe(ports.stdin, { end: false });
+      for (const port of [ports.stdout, ports.stderr]) port.on('error', () => undefined); // its end tells
+      const shown = ports.stdout.pipe(new TelnetOutput(terminalMark));
+      ports.stdout.once('close', () => shown.end());
+      this.#shown = shown;
+      this.drained = deliverTerminal(shown);
+      return;
+    }
     // The port's other half lives on: only what goes to the guest ends here.
-    input.pipe(source, { end: ports.terminal === null });
-    input.on('close', () => ports.terminal === null && source.end());
-    source.on('error', () => input.destroy());
-    this.drained = ports.terminal
-      ? deliverTerminal(ports.terminal)
-      : Promise.all([deliver(ports.stdout, writerOf(STDOUT), () => unread('stdout')), deliver(ports.stderr, writerOf(STDERR), () => unread('stderr'))]).then(() => undefined);
+    input.pipe(ports.stdin);
+    input.on('close', () => ports.stdin.end());
+    this.drained = Promise.all([deliver(ports.stdout, writerOf(STDOUT), () => unread('stdout')), deliver(ports.stderr, writerOf(STDERR), () => unread('stderr'))]).then(() => undefined);
+  }
+
+  /**
+   * All that the command wrote has come, once its exit code has. A terminal's last words come by another way than the
+   * code; one that was stopped and says nothing more, though the host would take it, is left alone.
+   */
+  async complete(): Promise<void> {
+    const shown = this.#shown;
+    if (shown === null) return;
+    let over = false;
+    void shown.complete.then(() => (over = true));
+    for (let idle = 0, seen = -1; !over && idle < STOPPED_MS; await pause(CHECK_MS)) {
+      const waits = seen === shown.received && shown.writableLength + shown.readableLength === 0;
+      idle = waits ? idle + CHECK_MS : 0;
+      seen = shown.received;
+    }
   }
 }
 
 /** A terminal's output ends with the guest. Stderr is a second descriptor of the same pipe. */
-async function deliverTerminal(terminal: Socket): Promise<void> {
+async function deliverTerminal(shown: TelnetOutput): Promise<void> {
   closeSync(STDERR);
   const output = writerOf(STDOUT);
-  await deliver(terminal, output, () => undefined);
+  await deliver(shown, output, () => undefined);
   output.end();
 }
 
-async function deliver(port: Socket, output: NodeJS.WritableStream, unread: () => void): Promise<void> {
+async function deliver(port: Duplex, output: NodeJS.WritableStream, unread: () => void): Promise<void> {
   let broken = false;
   output.on('error', () => {
     broken = true;

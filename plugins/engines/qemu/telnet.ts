@@ -1,0 +1,100 @@
+/**
+ * The bytes of a machine's terminal on their way between the host and busybox's telnetd, which is the one program of the
+ * guest that opens a pseudo-terminal and relays it: telnet (RFC 854), of which only the escapes are needed.
+ * QEMU's own virtual console is no way, for it drops what the host does not take at once.
+ */
+import { Transform } from 'node:stream';
+import type { TransformCallback } from 'node:stream';
+
+const IAC = 0xff;
+const NOP = 0xf1;
+const CARRIAGE_RETURN = 0x0d;
+/** WILL, WON'T, DO, DON'T: one more byte follows. */
+const FIRST_WITH_OPTION = 0xfb;
+
+/** What is typed. telnetd takes a line feed after a carriage return for a part of it, so something comes between them. */
+export class TelnetInput extends Transform {
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    const bytes: number[] = [];
+    for (const byte of chunk) {
+      bytes.push(byte);
+      if (byte === IAC) bytes.push(IAC);
+      else if (byte === CARRIAGE_RETURN) bytes.push(IAC, NOP);
+    }
+    done(null, Buffer.from(bytes));
+  }
+}
+
+/** What is shown between two marks that the guest puts around it: telnetd greets whoever comes. */
+export class TelnetOutput extends Transform {
+  readonly #mark: Buffer;
+  /** The beginning of an escape, or of the mark, whose rest has not come yet. */
+  #kept: Buffer = Buffer.alloc(0);
+  /** Decoded bytes that may be the beginning of the mark. */
+  #held: Buffer = Buffer.alloc(0);
+  /** Resolves with the mark, and where no more can come. */
+  readonly complete: Promise<void>;
+  readonly #completed: () => void;
+  #begun = false;
+  #over = false;
+  /** Bytes that have come. */
+  received = 0;
+
+  constructor(mark: string) {
+    super();
+    this.#mark = Buffer.from(mark, 'latin1');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.complete = promise;
+    this.#completed = resolve;
+    this.once('close', resolve);
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.received += chunk.length;
+    if (!this.#over) this.#show(this.#decoded(chunk));
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.#begun && !this.#over) this.push(this.#held);
+    this.#completed();
+    done();
+  }
+
+  #decoded(chunk: Buffer): Buffer {
+    const bytes = Buffer.concat([this.#kept, chunk]);
+    const shown: Buffer[] = [];
+    let at = 0;
+    for (let escape = bytes.indexOf(IAC); escape >= 0; escape = bytes.indexOf(IAC, at)) {
+      shown.push(bytes.subarray(at, escape));
+      const command = bytes[escape + 1];
+      at = escape + (command !== undefined && command >= FIRST_WITH_OPTION && command !== IAC ? 3 : 2);
+      if (at > bytes.length) {
+        this.#kept = bytes.subarray(escape);
+        return Buffer.concat(shown);
+      }
+      if (command === IAC) shown.push(bytes.subarray(escape, escape + 1));
+    }
+    this.#kept = Buffer.alloc(0);
+    return Buffer.concat([...shown, bytes.subarray(at)]);
+  }
+
+  #show(decoded: Buffer): void {
+    const bytes = Buffer.concat([this.#held, decoded]);
+    const found = bytes.indexOf(this.#mark);
+    if (found >= 0 && !this.#begun) {
+      this.#begun = true;
+      this.#held = Buffer.alloc(0);
+      return this.#show(bytes.subarray(found + this.#mark.length));
+    }
+    if (found >= 0) {
+      this.#over = true;
+      this.push(bytes.subarray(0, found));
+      return this.#completed();
+    }
+    let keep = Math.min(this.#mark.length - 1, bytes.length);
+    while (keep > 0 && !bytes.subarray(bytes.length - keep).equals(this.#mark.subarray(0, keep))) keep--;
+    if (this.#begun) this.push(bytes.subarray(0, bytes.length - keep));
+    this.#held = bytes.subarray(bytes.length - keep);
+  }
+}
