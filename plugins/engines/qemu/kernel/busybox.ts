@@ -12,7 +12,7 @@ export interface Busybox {
 /** What the initramfs and a job's init call. */
 const APPLETS = [
   ...['cat', 'chroot', 'cp', 'date', 'env', 'insmod', 'ip', 'kill', 'ln', 'mkdir', 'mkfifo', 'mknod', 'modprobe', 'mount', 'reboot', 'rm', 'setsid'],
-  ...['sh', 'sleep', 'stty', 'sync', 'umount', 'unshare', 'usleep', 'unxz'],
+  ...['printf', 'sh', 'sleep', 'stty', 'sync', 'telnetd', 'umount', 'unshare', 'usleep', 'unxz'],
 ];
 const TIME_LIMIT_MS = 5_000;
 
