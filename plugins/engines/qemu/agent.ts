@@ -84,7 +84,6 @@ read -r word now <&3
 [ "$word" = go ] || $b reboot -f
 $b date -s "@$now" >/dev/null
 ${control(plan)}
-control &
 ${plan.terminal ? runOnTerminal() : runOnPipes()}
 $b sync
 echo exit $code >&3
@@ -144,6 +143,7 @@ function runOnPipes(): string {
 $b cat <${port('stdin')} >/run/0 &
 $b cat </run/1 >${port('stdout')} & o=$!
 $b cat </run/2 >${port('stderr')} & e=$!
+control & # it knows of the processes above
 $b unshare -m -p -f $b sh ${JOB} </run/0 >/run/1 2>/run/2
 code=$?
 wait $o $e`;
@@ -151,7 +151,8 @@ wait $o $e`;
 
 /** In the foreground, for what a shell starts in the background does not hear an interrupt. It ends with the machine. */
 function runOnTerminal(): string {
-  return `$b telnetd -F -i -l ${LOGIN} <${port('stdin')} >${port('stdout')} 2>/dev/null
+  return `control &
+$b telnetd -F -i -l ${LOGIN} <${port('stdin')} >${port('stdout')} 2>/dev/null
 code=125`;
 }
 
