@@ -24,6 +24,19 @@ function processes(): ProcessEntry[] {
   });
 }
 
+/**
+ * Those whose parents are among them, up to one that nobody waits for. A namespace's number is given again once it is free,
+ * and the processes of another job have that job's runtime above them.
+ */
+function orphans(entries: readonly ProcessEntry[]): ProcessEntry[] {
+  const parentOf = new Map(entries.map(({ pid, parent }) => [pid, parent]));
+  return entries.filter(({ pid }) => {
+    let top = pid;
+    for (let parent = parentOf.get(top); parent !== undefined; parent = parentOf.get(top)) top = parent;
+    return top === 1 || top === process.pid;
+  });
+}
+
 function namespacesOf(pid: number): string[] {
   return KINDS.flatMap((kind) => {
     try {
@@ -84,7 +97,7 @@ export class Traces {
   /** Waits, 5 s at most, until nothing is left. */
   async gone(): Promise<void> {
     await until('the processes are gone', () => !processes().some(({ pid, name }) => this.processes.some((entry) => entry.pid === pid && entry.name === name)), 5000);
-    const within = (): ProcessEntry[] => processes().filter(({ pid }) => namespacesOf(pid).some((id) => this.#namespaces.has(id)));
+    const within = (): ProcessEntry[] => orphans(processes().filter(({ pid }) => namespacesOf(pid).some((id) => this.#namespaces.has(id))));
     await until('the namespaces are gone', () => within().length === 0, 5000).catch((error: Error) => assert.fail(`${error.message}: ${JSON.stringify(within())}`));
     await until('the control groups are gone', () => !this.#groups.some((group) => existsSync(group)), 5000);
   }
