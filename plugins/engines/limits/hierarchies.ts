@@ -1,5 +1,5 @@
 /** Where cgroups are mounted, and which of their folders a guest's groups can be made in. */
-import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export type Controller = 'cpu' | 'memory' | 'pids';
@@ -68,12 +68,13 @@ export function hierarchiesOf({ mounts, groups }: CgroupFiles): Hierarchy[] {
 
 /**
  * The nearest folder, from our own group upwards, where all that is wanted works; else the nearest where most does. A
- * controller works below a folder that names it in `cgroup.subtree_control`, which only one without processes can.
+ * controller works below a folder that names it in `cgroup.subtree_control`. One that has processes is left alone: some
+ * controllers could be named there too, but make its groups ones for threads.
  */
 function unifiedPlace({ own, mountPoint }: Hierarchy, wanted: readonly Controller[]): Place | null {
   let best: Place | null = null;
   for (let parent = own; ; parent = dirname(parent)) {
-    if (isWritable(parent)) {
+    if (isWritable(parent) && (isTopmost(parent) || read(parent, 'cgroup.procs') === '')) {
       const controllers = enabled(parent, wanted);
       if (controllers.length > (best?.controllers.length ?? 0)) best = { version: 2, parent, controllers };
     }
@@ -82,20 +83,27 @@ function unifiedPlace({ own, mountPoint }: Hierarchy, wanted: readonly Controlle
 }
 
 function enabled(folder: string, wanted: readonly Controller[]): Controller[] {
-  const file = join(folder, 'cgroup.subtree_control');
-  const words = (name: string): string[] => readFileSync(join(folder, name), 'utf8').trim().split(' ');
-  const working = words('cgroup.subtree_control');
-  const available = words('cgroup.controllers');
+  const working = read(folder, 'cgroup.subtree_control').split(' ');
+  const available = read(folder, 'cgroup.controllers').split(' ');
   return wanted.filter((controller) => {
     if (working.includes(controller)) return true;
     if (!available.includes(controller)) return false;
     try {
-      writeFileSync(file, `+${controller}`);
+      writeFileSync(join(folder, 'cgroup.subtree_control'), `+${controller}`);
       return true;
     } catch {
-      return false; // processes are in it, or it is not ours
+      return false; // not ours to change
     }
   });
+}
+
+/** The root of the whole hierarchy, which may have processes beside groups. In a container, none is in sight. */
+function isTopmost(folder: string): boolean {
+  return !existsSync(join(folder, 'cgroup.type'));
+}
+
+function read(folder: string, name: string): string {
+  return readFileSync(join(folder, name), 'utf8').trim();
 }
 
 /** Groups can be made in it, and processes of ours moved into them. */

@@ -35,6 +35,7 @@ class Tree {
     const folder = join(this.root, path);
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'cgroup.procs'), '');
+    if (path !== '.') writeFileSync(join(folder, 'cgroup.type'), 'domain\n');
     writeFileSync(join(folder, 'cgroup.controllers'), `${available}\n`);
     writeFileSync(join(folder, 'cgroup.subtree_control'), `${working}\n`);
     return folder;
@@ -61,6 +62,11 @@ test('version 2: the nearest folder where all works, else where most does', (t) 
   writeFileSync(join(app, 'cgroup.controllers'), 'cpu memory pids\n');
   assert.deepEqual(findPlaces(['pids', 'cpu'], own), place(app, 'pids', 'cpu'));
   assert.equal(readFileSync(join(app, 'cgroup.subtree_control'), 'utf8'), '+cpu', 'asked to work');
+  writeFileSync(join(app, 'cgroup.procs'), '17\n');
+  assert.deepEqual(findPlaces(['pids', 'cpu'], own), place(user, 'pids', 'cpu'), 'one with processes is left alone');
+  for (const folder of [user, tree.root]) writeFileSync(join(folder, 'cgroup.procs'), '18\n');
+  assert.deepEqual(findPlaces(['pids', 'cpu'], own), place(tree.root, 'pids', 'cpu'), 'but the topmost');
+  for (const folder of [app, user, tree.root]) writeFileSync(join(folder, 'cgroup.procs'), '');
   if (process.getuid!() === 0) return; // whom no mode keeps out
   for (const folder of [user, tree.root]) chmodSync(folder, 0o555);
   writeFileSync(join(app, 'cgroup.controllers'), 'memory pids\n');
@@ -70,7 +76,8 @@ test('version 2: the nearest folder where all works, else where most does', (t) 
 test('version 1 is taken where it has the controller, and version 2 for the rest', (t) => {
   const tree = new Tree(t);
   tree.group('pids/mine', '', '');
-  tree.group('unified', 'memory', 'memory');
+  const unified = tree.group('unified', 'memory', 'memory');
+  rmSync(join(unified, 'cgroup.type'));
   const mounts = [mount('/', join(tree.root, 'pids'), 'cgroup', 'rw,pids'), mount('/', join(tree.root, 'unified'), 'cgroup2', 'rw')].join('\n');
   assert.deepEqual(findPlaces(['memory', 'pids', 'cpu'], { mounts, groups: '1:pids:/mine\n0::/\n' }), [
     { version: 1, parent: join(tree.root, 'pids/mine'), controllers: ['pids'] },
