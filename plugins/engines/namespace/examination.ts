@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import type { Finding } from '../engine.ts';
 import { LibC } from '../libc.ts';
+import { findPlaces } from '../limits/hierarchies.ts';
 import { TOOL_NAMES, findTool } from '../tools.ts';
 import { filterArchitecture } from './seccomp.ts';
 
@@ -15,7 +16,16 @@ export async function examine(): Promise<Finding[]> {
     const path = findTool(name);
     return path === null ? { name, ok: false, detail: 'not found', mend: INSTALL_LINE } : { name, ok: true, detail: path };
   });
-  return [architecture(), ...tools, await library(), await userNamespaces()];
+  return [architecture(), ...tools, await library(), await userNamespaces(), limits()];
+}
+
+/** Nothing that a guest needs: a job without limits runs anywhere. */
+function limits(): Finding {
+  const places = findPlaces(['memory', 'cpu', 'pids']);
+  const held = places.flatMap(({ version, controllers }) => controllers.map((controller) => `${controller} (cgroup v${version})`));
+  const missing = (['memory', 'cpu'] as const).filter((controller) => !places.some(({ controllers }) => controllers.includes(controller)));
+  const lack = missing.length === 0 ? [] : [`this user can make no cgroup for ${missing.join(' and ')}, so such a limit would not hold`];
+  return { name: 'limits', ok: true, detail: [held.join(', '), ...lack].filter(Boolean).join('; ') };
 }
 
 function architecture(): Finding {

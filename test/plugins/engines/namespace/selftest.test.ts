@@ -9,7 +9,7 @@ import { selfTest } from '../../../../plugins/engines/namespace/selftest.ts';
 test('the examination finds all that the engine needs', async () => {
   const findings = await new NamespaceEngine().examine();
   assert.deepEqual(findings.filter(({ ok }) => !ok), []);
-  for (const name of ['architecture', 'bwrap', 'nft', 'ip', 'unshare', 'setsid', 'koffi', 'user namespaces']) assert.ok(findings.some((finding) => finding.name === name), name);
+  for (const name of ['architecture', 'bwrap', 'nft', 'ip', 'unshare', 'setsid', 'koffi', 'user namespaces', 'limits']) assert.ok(findings.some((finding) => finding.name === name), name);
 });
 
 test('the self-test proves each guard with its control, and leaves nothing', async () => {
