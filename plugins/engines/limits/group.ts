@@ -31,7 +31,7 @@ export class LimitGroup {
     // The cpu controller is wanted in any case: it weighs a guest's thousand processes as one against ours.
     const wanted: Controller[] = [...(limits.memoryMiB === null ? [] : ['memory' as const]), 'pids', 'cpu'];
     const name = newGroupName();
-    const groups = findPlaces(wanted).flatMap(({ version, parent, controllers }) => {
+    const groups = placesFor(wanted).flatMap(({ version, parent, controllers }) => {
       try {
         sweepLeftovers(parent);
         const folder = join(parent, name);
@@ -76,6 +76,14 @@ export class LimitGroup {
 
   #with(controller: Controller): Group | undefined {
     return this.#groups.find(({ controllers }) => controllers.includes(controller));
+  }
+}
+
+function placesFor(wanted: readonly Controller[]): Place[] {
+  try {
+    return findPlaces(wanted);
+  } catch {
+    return []; // no /proc that tells of them
   }
 }
 
