@@ -8,6 +8,8 @@ import { NAME, ORIGIN } from './origin.ts';
 export interface Client {
   readonly name: string;
   readonly script: string;
+  /** Another way of a client that is tried already. */
+  readonly further?: true;
 }
 
 const REQUEST = `printf 'GET / HTTP/1.0\\r\\n\\r\\n'`;
@@ -33,13 +35,13 @@ export function clientsOf(java: string): Client[] {
     { name: "Node's fetch", script: `node -e 'fetch("${ORIGIN}").then(async (r) => console.log(await r.text()))'` },
     ...python('urllib', `import urllib.request; print(urllib.request.urlopen("${ORIGIN}").read().decode())`),
     ...python('requests', `import requests; print(requests.get("${ORIGIN}").text)`),
-    ...javas().map((file) => ({ name: nameOf(file), script: `${file} -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp /opt/java Client` })),
+    ...javas().map((file, index): Client => ({ name: nameOf(file), script: `${file} -Xshare:auto -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp /opt/java Client`, ...(index === 0 ? {} : { further: true }) })),
     ...tool('perl', `perl -MHTTP::Tiny -e 'my $r = HTTP::Tiny->new(verify_SSL => 1)->get("${ORIGIN}"); print $r->{content}; exit !$r->{success}'`, "Perl's HTTP::Tiny").filter(() => succeeds('perl', '-MIO::Socket::SSL', '-MNet::SSLeay', '-e1')),
   ];
 }
 
 function tool(file: string, script: string, name = file): Client[] {
-  return findTool(file) === null ? [] : [{ name, script }];
+  return findTool(file) === null ? [] : [{ name, script, ...(name === file ? {} : { further: true }) }];
 }
 
 function python(module: string, program: string): Client[] {

@@ -20,6 +20,8 @@ export interface TestedEngine {
   readonly uid: number;
   /** Of a guest that a test asks nothing of: a processor that is translated is best alone. */
   readonly limits: GuestLimits;
+  /** The same in a profile. */
+  readonly profile: object;
   /** By how much everything may take longer than in a namespace. */
   readonly patience: number;
   /** Jobs of it that run side by side in a test. */
@@ -35,6 +37,7 @@ export const NAMESPACE: TestedEngine = {
   furnish: async () => undefined,
   uid: process.getuid!(),
   limits: NO_LIMITS,
+  profile: {},
   patience: 1,
   jobsAtOnce: 20,
   processes: ['bwrap'],
@@ -50,6 +53,7 @@ export const QEMU: TestedEngine = {
   },
   uid: 0,
   limits: { cpus: 1, memoryMiB: null },
+  profile: { cpus: 1 },
   patience: 4,
   jobsAtOnce: 4,
   processes: ['bwrap', 'qemu-system', 'virtiofsd'],

@@ -9,8 +9,25 @@ import { StepFolder, prints } from './steps.ts';
 import type { Step } from './steps.ts';
 
 const DESTINATIONS = [['1.2.3.4', '80'], ['10.0.0.5', '1'], ['10.0.2.2', '22'], ['192.0.0.1', '15001'], ['198.18.0.9', '65535'], ['169.254.169.254', '80'], ['2606:4700::1111', '443'], ['fd00::1', '7'], ['fec0::2', '53']] as const;
-/** A connected socket takes an answer from the address that it has asked and from no other. */
-const ask = (host: string, port: number): string => `exec 3<>/dev/udp/${host}/${port}; printf 'from ${host} ' >&3; timeout 0.7 head -c ${host.length + 6} <&3 || echo silence`;
+/** Each asks from a connected socket, which takes an answer from the address that it has asked and from no other; all at once. */
+const ASK = `
+import select, socket, sys, time
+asked = [(host, int(port)) for host, port in (pair.split("#") for pair in sys.argv[1:])]
+sockets = []
+for host, port in asked:
+  s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+  s.connect((host, port))
+  s.send(f"from {host}".encode())
+  sockets.append(s)
+answers = {}
+end = time.monotonic() + 10
+while (left := end - time.monotonic()) > 0:
+  for s in select.select([s for s in sockets if s not in answers], [], [], left)[0]:
+    answers[s] = s.recv(99).decode()
+    if len(answers) == sum(port == 53 for _, port in asked): end = time.monotonic() + 0.7
+for (host, port), s in zip(asked, sockets): print(host, port, answers.get(s, "silence"))`;
+const NAMES = ['192.0.0.1', '8.8.8.8', '10.0.2.3', '2001:4860:4860::8888'];
+const OTHERS = ['8.8.8.8#54', '203.0.113.1#123', '2001:4860:4860::8888#443'];
 
 const STEPS: readonly Step[] = [
   {
@@ -29,11 +46,10 @@ const STEPS: readonly Step[] = [
     DESTINATIONS.map((pair) => `${pair.join(' ')}\n`).join(''),
   ),
   prints(
-    'UDP 53 of any address is answered from that address',
-    [['192.0.0.1', 53], ['8.8.8.8', 53], ['10.0.2.3', 53], ['2001:4860:4860::8888', 53]].map(([host, port]) => ask(host as string, port as number)).join('\n'),
-    'FROM 192.0.0.1 FROM 8.8.8.8 FROM 10.0.2.3 FROM 2001:4860:4860::8888 ',
+    'UDP 53 of any address is answered from that address, other UDP is dropped',
+    `python3 -c '${ASK}' ${[...NAMES.map((host) => `${host}#53`), ...OTHERS].join(' ')}`,
+    [...NAMES.map((host) => `${host} 53 FROM ${host.toUpperCase()}\n`), ...OTHERS.map((pair) => `${pair.replace('#', ' ')} silence\n`)].join(''),
   ),
-  prints('other UDP is dropped', [['8.8.8.8', 54], ['203.0.113.1', 123], ['2001:4860:4860::8888', 443]].map(([host, port]) => ask(host as string, port as number)).join('\n'), 'silence\n'.repeat(3)),
   prints('DHCP, and whatever a virtual network offers by itself, is not there', 'ip route show | grep -vc 192.0.0 ; ip -4 -br address show eth0 | grep -c 10.0.2 || true', '0\n0\n'),
   prints('both directions carry 8 MiB and end one by one', `python3 -c '
 import socket, threading
@@ -44,7 +60,10 @@ def send():
 threading.Thread(target=send).start()
 came = b"".join(iter(lambda: to.recv(1 << 20), b""))
 print(len(came), came == b"0123456789abcdef" * 524288)'`, '8388608 True\n'),
-  prints('200 connections at once', 'for n in {1..200}; do exec {fd}<>/dev/tcp/1.2.3.4/$n; fds+=($fd); done; for fd in "${fds[@]}"; do cat <&$fd; done | wc -l', '200\n'),
+  prints('200 connections at once', `python3 -c '
+import socket
+open_ = [socket.create_connection(("1.2.3.4", port)) for port in range(1, 201)]
+print(sum(b"".join(iter(lambda: s.recv(99), b"")) == b"1.2.3.4 %d\\n" % port for port, s in enumerate(open_, 1)))'`, '200\n'),
   prints('its own loopback is its own', `python3 -c '
 import socket
 for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):

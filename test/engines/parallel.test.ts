@@ -26,10 +26,11 @@ for (const engine of ENGINES) {
       jobs = await Promise.all(numbers.map((number) => {
         const { address } = origins[number - 1]!;
         // One name is every job's and leads elsewhere in each; one is this job's alone.
-        const flags = stage.profile({ engine: engine.name, hosts: { 'same.demo.test': address, [`own-${number}.demo.test`]: address } }, `job-${number}.json`);
+        const flags = stage.profile({ engine: engine.name, ...engine.profile, hosts: { 'same.demo.test': address, [`own-${number}.demo.test`]: address } }, `job-${number}.json`);
         const other = (number % engine.jobsAtOnce) + 1;
         const script = `
           set -C; echo ${number} >/tmp/mine; echo ${number} >/dev/shm/mine
+          echo 'ipv4' >~/.curlrc # a slow guest would try both families
           curl -sS 'https://same.demo.test/same/${number}/[1-${REQUESTS}]' https://own-${number}.demo.test/own/${number}
           curl -sS https://own-${other}.demo.test/other/${number} 2>/dev/null || echo "code $?"
           openssl x509 -in /etc/ssl/certs/mentu-job-ca.pem -noout -fingerprint -sha256

@@ -65,9 +65,9 @@ for (const engine of ENGINES) {
         screen.guest.terminal!.resize(100, 40);
         screen.type('stty size\r');
         await screen.shows(/40 100\r\n.*prompt> $/s);
-        await screen.start(`python3 -c 'import os, signal; signal.signal(signal.SIGWINCH, lambda *_: print("size", *os.get_terminal_size())); print("wait" "ing", flush=True); any(iter(signal.pause, 1))'`, /waiting\r\n/);
+        await screen.start(`python3 -c 'import os, signal; signal.signal(signal.SIGWINCH, lambda *_: os.write(1, b"size %d %d;" % os.get_terminal_size())); print("wait" "ing", flush=True); any(iter(signal.pause, 1))'`, /waiting\r\n/);
         screen.guest.terminal!.resize(77, 33);
-        await screen.shows(/size 77 33\r\n/);
+        await screen.shows(/size 77 33;/);
         screen.type('\x03'); // Ctrl-C
         await screen.shows(/prompt> $/);
 
