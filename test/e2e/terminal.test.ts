@@ -56,6 +56,16 @@ test('what the guest writes arrives as it is: no carriage return is added to a l
   assert.deepEqual([code, shown], [0, 'a\nb\r\nc\r\nd\r\n']);
 });
 
+test('Ctrl-C ends a command that would be run again after a failure, and its job', LIMIT, async () => {
+  const command = [RUNTIME, 'exec', '--network', 'none', '--restart', 'on-failure', '--', 'sh', '-c', 'echo asleep; exec sleep 100'];
+  const { code, shown } = await onTerminal(command, [{ expect: 'asleep' }, { send: '\x03' }]);
+  assert.equal(code, 130, shown);
+  assert.doesNotMatch(shown, /restart/);
+  const failed = await onTerminal([...command.slice(0, -1), 'tty; exit 3'].map((word) => (word === 'on-failure' ? 'on-failure:1' : word)), []);
+  assert.equal(failed.code, 3);
+  assert.match(failed.shown, /\/dev\/\S+\r\nmentu: the command ended with exit code 3; restart 1 of 1 in 100ms\r\n\/dev\/\S+\r\n/, 'each run has a terminal');
+});
+
 test('the terminal is given back as it was', LIMIT, async () => {
   const script = `stty -a > before; ${RUNTIME} exec --network none -- true; stty -a > after; ${RUNTIME} exec --network none -- sh -c 'kill -9 $$'; stty -a | cmp - before && cmp before after && echo same`;
   const { shown } = await onTerminal(['bash', '-c', script], []);
