@@ -2,7 +2,7 @@
  * Loaded before every test file (`--import`): one that does not end fails, and says what keeps it. Node's own
  * `--test-timeout` bounds each test, and not what a file leaves open after its last.
  */
-const LIMIT_MS = 180_000;
+const LIMIT_MS = 480_000;
 
 if (process.env['NODE_TEST_CONTEXT'] !== undefined) {
   setTimeout(() => {
