@@ -28,7 +28,8 @@ const STEPS: readonly Step[] = [
   prints('the working directory', 'pwd; pwd -P', '/work/deep\n/work/deep\n'),
   prints('the host name', 'uname -n; cat /etc/hostname; getent ahostsv4 $(uname -n) >/dev/null && echo resolves', 'guest\nguest\nresolves\n'),
   prints('the user, with a home of its own', '[ "$(getent passwd $(id -u))" = "$(id -un):x:$(id -u):$(id -g):$(id -un):$HOME:/bin/sh" ] && [ $USER = $LOGNAME ] && touch ~/x && echo home; umask', 'home\n0022\n'),
-  prints('no descriptor but its own three', 'ls /proc/$$/fd | xargs', '0 1 2 255\n'),
+  // Beside them the shell's own: one for the script, one for looking.
+  prints('no descriptor but its own three', 'fds=(/proc/$$/fd/*); echo ${fds[@]##*/}', '0 1 2 255 3\n'),
   prints('folders of its own', 'for folder in /tmp /var/tmp /run /dev/shm; do touch $folder/x && rm $folder/x && echo $folder; done; stat -c %a /tmp', '/tmp\n/var/tmp\n/run\n/dev/shm\n1777\n'),
   prints('devices', 'for d in null zero full random urandom; do [ -c /dev/$d ] && head -c 1 /dev/$d | wc -c; done; ls -d /dev/ptmx /dev/pts /dev/fd /dev/stdin; echo x >/dev/null', '0\n1\n1\n1\n1\n/dev/fd\n/dev/ptmx\n/dev/pts\n/dev/stdin\n'),
   prints('processes of its own', `[ "$(ls -d /proc/[0-9]* | wc -l)" -lt 100 ] && ps -e >/dev/null && echo few; cat /proc/self/comm`, 'few\ncat\n'),

@@ -100,10 +100,12 @@ export class Bubblewrap {
     const init = await this.#init;
     while (!this.#ended && performance.now() < limit) {
       const command = commandOf(init);
-      if (command !== null) return process.kill(command, name);
+      // Until it becomes the command it is bubblewrap, which would end without having told of a command's start.
+      if (command !== null && nameOf(command) !== 'bwrap') return process.kill(command, name);
       await pause(1); // between release and fork
     }
-    return false;
+    const command = this.#ended ? null : commandOf(init);
+    return command !== null && process.kill(command, name); // a command of that name
   }
 
   /** Kills every process of the guest and resolves when the kernel has ended them. */
@@ -157,6 +159,14 @@ function innermostPid(pid: number): number | null {
   try {
     const [, pids = ''] = /^NSpid:\s+(.+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
     return Number(pids.split(/\s+/).at(-1));
+  } catch {
+    return null;
+  }
+}
+
+function nameOf(pid: number): string | null {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
   } catch {
     return null;
   }
