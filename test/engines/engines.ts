@@ -1,4 +1,4 @@
-/** The guest engines that the suite tries. A new engine is one more entry. */
+/** The guest engines that the suite tries, as far as the machine has them. A new engine is one more entry. */
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { NO_LIMITS } from '../../plugins/engines/engine.ts';
@@ -14,6 +14,8 @@ export interface TestedEngine {
   readonly boundary: GuestEngine['boundary'];
   /** The engine as users have it, or without guards of its own. */
   make(without?: readonly string[]): Promise<GuestEngine>;
+  /** What the machine lacks for it, beyond what the tests can set up by themselves; null where there is nothing. */
+  lack(): Promise<string | null>;
   /** Puts what the engine needs into a MENTU_HOME. */
   furnish(home: string): Promise<void>;
   /** Whose number the command has. */
@@ -34,6 +36,7 @@ export const NAMESPACE: TestedEngine = {
   name: 'namespace',
   boundary: 'namespace',
   make: async (without = []) => new NamespaceEngine({ without: without as readonly NamespaceGuard[] }),
+  lack: async () => null, // no Linux without it
   furnish: async () => undefined,
   uid: process.getuid!(),
   limits: NO_LIMITS,
@@ -47,6 +50,10 @@ export const QEMU: TestedEngine = {
   name: 'qemu',
   boundary: 'kernel',
   make: async (without = []) => new QemuEngine({ home: await testKernelHome(), kernel: null, without: without as readonly QemuGuard[] }),
+  lack: async () => {
+    const findings = await new QemuEngine({ home: '/nowhere', kernel: null }).examine();
+    return findings.filter(({ ok, name }) => !ok && name !== 'kernel').map(({ name, detail }) => `${name}: ${detail}`).join('; ') || null;
+  },
   furnish: async (home) => {
     mkdirSync(join(home, 'engines'), { recursive: true, mode: 0o700 });
     symlinkSync(await testKernelHome(), join(home, 'engines/qemu'));
@@ -59,11 +66,16 @@ export const QEMU: TestedEngine = {
   processes: ['bwrap', 'qemu-system', 'virtiofsd'],
 };
 
-export const ENGINES: readonly TestedEngine[] = [NAMESPACE, QEMU];
+const ALL: readonly TestedEngine[] = [NAMESPACE, QEMU];
+
+/** Each engine, and what the machine lacks for it. */
+export const EXAMINED = await Promise.all(ALL.map(async (engine) => ({ engine, lacking: await engine.lack() })));
+
+export const ENGINES: readonly TestedEngine[] = EXAMINED.filter(({ lacking }) => lacking === null).map(({ engine }) => engine);
 
 /** The engine whose name a program of the suite has been given. */
 export function engineNamed(name: string | undefined): TestedEngine {
-  const found = ENGINES.find((engine) => engine.name === name);
-  if (found === undefined) throw new Error(`no engine ${name} among ${ENGINES.map((engine) => engine.name).join(', ')}`);
+  const found = ALL.find((engine) => engine.name === name);
+  if (found === undefined) throw new Error(`no engine ${name} among ${ALL.map((engine) => engine.name).join(', ')}`);
   return found;
 }
