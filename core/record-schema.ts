@@ -1,18 +1,7 @@
 /** JSON Schema of the flow record: what `record.ts` says in types, for readers of `flows.jsonl` in any language. */
 import { RECORD_VERSION } from './record.ts';
-
-const headers = (description: string) =>
-  ({
-    type: 'array',
-    description,
-    items: { type: 'array', items: { type: 'string' }, minItems: 2, maxItems: 2 },
-  }) as const;
-
-const text = (description: string) => ({ type: 'string', description }) as const;
-const textOrNull = (description: string) => ({ type: ['string', 'null'], description }) as const;
-const bytes = (description: string) => ({ type: 'integer', minimum: 0, description }) as const;
-const port = (description: string) => ({ type: 'integer', minimum: 0, maximum: 65535, description }) as const;
-const milliseconds = (description: string) => ({ type: ['number', 'null'], minimum: 0, description }) as const;
+import { peerCertificate, recordParts } from './record-parts-schema.ts';
+import { bytes, headers, milliseconds, port, text, textOrNull } from './schema-terms.ts';
 
 const bodyProperties = {
   body: textOrNull('Text, or base64 of the bytes, after the codings of `body_decoded` are undone; null where there was none or none is kept.'),
@@ -76,22 +65,6 @@ const clientTls = {
     ja4: textOrNull('JA4 fingerprint of the client hello.'),
   },
   required: ['sni', 'version', 'cipher', 'alpn', 'ja4'],
-  additionalProperties: false,
-} as const;
-
-const peerCertificate = {
-  type: ['object', 'null'],
-  description: 'The certificate that the server showed.',
-  properties: {
-    subject: text('Distinguished name.'),
-    issuer: text('Distinguished name.'),
-    serial: text('Serial number in hex.'),
-    sha256: text('SHA-256 fingerprint of the certificate.'),
-    valid_from: text('First moment of validity.'),
-    valid_to: text('Last moment of validity.'),
-    alt_names: text('Subject alternative names.'),
-  },
-  required: ['subject', 'issuer', 'serial', 'sha256', 'valid_from', 'valid_to', 'alt_names'],
   additionalProperties: false,
 } as const;
 
@@ -165,13 +138,16 @@ const violation = {
 export const flowRecordSchema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'Flow record',
-  description: 'One line of flows.jsonl: one HTTP exchange, or a connection that came to none. Times are milliseconds, sizes bytes.',
+  description: 'One line of flows.jsonl: one flow. Times are milliseconds, sizes bytes.',
   type: 'object',
   properties: {
     version: { const: RECORD_VERSION, description: 'Version of this shape.' },
     id: text('Of the flow, unique.'),
     job_id: text('Of the job.'),
-    kind: { enum: ['http', 'tls', 'tcp'], description: 'What was seen: an HTTP exchange, TLS that was not decrypted, or bytes of no protocol that is known.' },
+    kind: {
+      enum: ['http', 'websocket', 'tls', 'tcp', 'dns', 'udp'],
+      description: 'What was seen: an HTTP exchange, one that became a WebSocket, TLS that was not decrypted, a connection of another protocol, a name look-up, or other datagrams.',
+    },
     timestamp: { type: 'string', format: 'date-time', description: 'Beginning of the flow, RFC 3339 in UTC.' },
     outcome: { enum: ['completed', 'denied', 'aborted', 'failed'], description: 'How the flow ended.' },
     error: {
@@ -213,6 +189,7 @@ export const flowRecordSchema = {
     timing,
     policy,
     violation,
+    ...recordParts,
     annotations: {
       type: 'object',
       description: 'What plugins noted, under the name of each.',

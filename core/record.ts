@@ -3,9 +3,15 @@
  * `core/README.md` documents it and `schemas/flow.json` is its JSON Schema. Times are milliseconds,
  * sizes are bytes, `timestamp` is RFC 3339 in UTC.
  */
+import type { PeerCertificateRecord, RecordParts } from './record-parts.ts';
+
 export const RECORD_VERSION = 1;
 
-export type FlowKind = 'http' | 'tls' | 'tcp';
+/**
+ * `http`: an exchange. `websocket`: an exchange that became a WebSocket. `tls`: TLS that was not decrypted. `tcp`: bytes
+ * that are neither. `dns`: a name look-up. `udp`: datagrams that are no protocol of ours.
+ */
+export type FlowKind = 'http' | 'websocket' | 'tls' | 'tcp' | 'dns' | 'udp';
 
 /** How a flow ended. Each flow has exactly one outcome. */
 export type Outcome = 'completed' | 'denied' | 'aborted' | 'failed';
@@ -54,16 +60,6 @@ export interface ClientTlsRecord {
   ja4: string | null;
 }
 
-export interface PeerCertificateRecord {
-  subject: string;
-  issuer: string;
-  serial: string;
-  sha256: string;
-  valid_from: string;
-  valid_to: string;
-  alt_names: string;
-}
-
 export interface UpstreamRecord {
   address: string;
   port: number;
@@ -104,7 +100,7 @@ export interface ViolationRecord {
   by: string;
 }
 
-export interface FlowRecord {
+export interface FlowRecord extends RecordParts {
   version: typeof RECORD_VERSION;
   id: string;
   job_id: string;

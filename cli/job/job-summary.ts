@@ -1,5 +1,5 @@
 /** What a job's traffic came to: counted as the records pass, written as `summary.json` and told at the end. */
-import type { CompletedFlow, FlowRecord, PluginContext } from '../../core/index.ts';
+import { protocolOf, type CompletedFlow, type FlowRecord, type PluginContext } from '../../core/index.ts';
 import { visible } from '../output.ts';
 
 /** Hosts that are counted by name; the rest are counted together, so that memory stays bounded. */
@@ -64,7 +64,7 @@ export class TrafficCounter {
     else if (record.error) add(traffic.errors, record.error.code);
     if (record.policy?.would_deny) traffic.would_deny++;
     if (record.response) add(traffic.status, `${Math.floor(record.response.status / 100)}xx`);
-    add(traffic.protocols, record.http_version ? `http/${record.http_version}` : record.kind);
+    add(traffic.protocols, protocolOf(record));
     const host = this.#hostOf(record.server.name ?? record.tls_sni ?? record.server.address ?? '');
     if (!host) {
       traffic.other_hosts_flows++;

@@ -10,7 +10,7 @@ export interface FlowFields {
   flow: string;
   job: string;
   kind: string;
-  /** The application protocol: `http/1.1`, `http/2`; the kind where none was spoken. */
+  /** The application protocol: `http/1.1`, `http/2`, `websocket`, `ssh`; the kind where none was spoken, or none is known. */
   protocol: string;
   outcome: string;
   /** A code of the table of errors. */
@@ -49,6 +49,17 @@ export interface FlowFields {
   rule: string | undefined;
   would_deny: boolean | undefined;
   violation: string | undefined;
+  /** Messages of a WebSocket, a gRPC call or a stream of events. */
+  messages_up: number | undefined;
+  messages_down: number | undefined;
+  grpc_service: string | undefined;
+  grpc_method: string | undefined;
+  /** Such as `OK`. */
+  grpc_status: string | undefined;
+  /** The type of the question, such as `A`. */
+  dns_type: string | undefined;
+  /** Such as `NOERROR`. */
+  dns_code: string | undefined;
   timing: Readonly<Record<string, number | undefined>>;
   annotations: FlowRecord['annotations'] | undefined;
   [annotation: string]: unknown;
@@ -59,7 +70,7 @@ export const FLOW_FIELD_NAMES: readonly string[] = [
   'flow', 'job', 'kind', 'protocol', 'outcome', 'error', 'error_message', 'method', 'url', 'scheme', 'host', 'port', 'path', 'status',
   'http_version', 'content_type', 'request_content_type', 'latency_ms', 'bytes_up', 'bytes_down', 'request_size', 'response_size', 'request_sha256',
   'response_sha256', 'sni', 'tls_version', 'tls_cipher', 'ja4', 'upstream', 'reused', 'connection', 'decision', 'decided_by',
-  'rule', 'would_deny', 'violation', 'timing', 'annotations',
+  'rule', 'would_deny', 'violation', 'messages_up', 'messages_down', 'grpc_service', 'grpc_method', 'grpc_status', 'dns_type', 'dns_code', 'timing', 'annotations',
 ];
 
 /** Where the record of a recipe's flow notes its step: the name of no plugin. */
@@ -76,11 +87,12 @@ export const STEP_FIELD_NAMES: readonly string[] = ['recipe', 'run', 'step'];
 export function flowFields(record: FlowRecord): FlowFields {
   const { request, response, tls, timing, policy, upstream, server } = record;
   const url = request === null ? undefined : splitUrl(request.url);
+  const messages = record.websocket ?? record.grpc ?? record.events;
   const fields: FlowFields = {
     flow: record.id,
     job: record.job_id,
     kind: record.kind,
-    protocol: record.http_version === null ? record.kind : `http/${record.http_version}`,
+    protocol: protocolOf(record),
     outcome: record.outcome,
     error: record.error?.code,
     error_message: record.error?.message,
@@ -113,6 +125,13 @@ export function flowFields(record: FlowRecord): FlowFields {
     rule: policy?.rule,
     would_deny: policy?.would_deny,
     violation: record.violation?.id,
+    messages_up: messages?.message_count.up,
+    messages_down: messages?.message_count.down,
+    grpc_service: record.grpc?.service,
+    grpc_method: record.grpc?.method,
+    grpc_status: record.grpc?.status_name ?? undefined,
+    dns_type: record.dns?.type,
+    dns_code: record.dns?.code ?? undefined,
     timing: {
       dns: timing.dns ?? undefined,
       connect: timing.connect ?? undefined,
@@ -131,6 +150,13 @@ export function flowFields(record: FlowRecord): FlowFields {
     liftAnnotations(fields, record.annotations[plugin]!);
   }
   return fields;
+}
+
+/** What was spoken, as lists and counts name it. */
+export function protocolOf(record: FlowRecord): string {
+  if (record.kind === 'websocket') return record.kind;
+  if (record.http_version !== null) return `http/${record.http_version}`;
+  return record.tcp?.protocol ?? record.kind;
 }
 
 function liftAnnotations(fields: FlowFields, annotations: Readonly<Record<string, unknown>>): void {

@@ -2,9 +2,11 @@
 import type { Flow, FlowRequest, FlowResponse, Side } from '../flow.ts';
 import type { Headers } from '../headers.ts';
 import type { Verdict } from '../decision.ts';
+import type { FlowKind } from '../record.ts';
 import type { LinkFacts } from '../upstream/link.ts';
 import type { CapturedConnection } from './captured-connection.ts';
 import type { RequestHead, ResponseHead } from '../exchange.ts';
+import type { RecordPart } from './record-part.ts';
 import type { BodyObserver, Tee } from './tee.ts';
 
 class HttpFlowRequest implements FlowRequest {
@@ -31,7 +33,8 @@ class HttpFlowRequest implements FlowRequest {
 
 export class HttpFlow implements Flow {
   readonly id: string;
-  readonly kind = 'http';
+  /** `websocket` from the moment the exchange has become one. */
+  kind: FlowKind = 'http';
   /** The plugin whose tap runs, or ran last. */
   tappedBy = '';
   readonly connection: CapturedConnection;
@@ -56,6 +59,8 @@ export class HttpFlow implements Flow {
   readonly informational: ResponseHead[] = [];
   upstream: LinkFacts | null = null;
   upstreamReused = false;
+  /** What the protocols inside of it add to its record; null where none does. */
+  parts: RecordPart[] | null = null;
   /** Bytes of an upgraded connection, which have no body. */
   readonly tunnelled = { up: 0, down: 0 };
 
@@ -66,6 +71,10 @@ export class HttpFlow implements Flow {
     this.connection = connection;
     this.request = new HttpFlowRequest(head);
     this.allowance = connection.allowance;
+  }
+
+  addPart(part: RecordPart): void {
+    (this.parts ??= []).push(part);
   }
 
   observe(side: Side, chunk: BodyObserver): void {

@@ -50,6 +50,8 @@ function freezeRecord(record: FlowRecord): void {
     freezePairs(message.headers);
     freezePairs(message.trailers);
   }
+  const { websocket, events, grpc, tcp, passthrough, dns, udp } = record;
+  for (const part of [websocket, events, grpc, tcp, passthrough, dns, udp]) if (part) deepFreeze(part);
   const { response, tls, client, server, upstream, bytes, timing, policy, violation, error, annotations } = record;
   for (const { headers } of response?.informational ?? []) freezePairs(headers);
   for (const part of [tls, client, server, upstream, upstream?.tls, upstream?.tls?.peer_certificate, bytes, timing, policy, violation, error]) if (part) Object.freeze(part);

@@ -43,7 +43,7 @@ export function httpRecord(
     version: RECORD_VERSION,
     id: flow.id,
     job_id: jobId,
-    kind: 'http',
+    kind: flow.kind,
     timestamp: new Date(flow.startedAt).toISOString(),
     outcome: end.outcome,
     error: errorRecord(end.error),

@@ -3,10 +3,11 @@ import { randomBytes } from 'node:crypto';
 import type { MentuError } from '../errors.ts';
 import type { CaptureHooks } from '../hooks.ts';
 import { BufferReclaimer } from '../flows/reclaimer.ts';
+import { finishParts, type RecordPart } from '../flows/record-part.ts';
 import type { BodyTaker } from '../flows/tee.ts';
 import type { HttpFlow } from '../flows/http-flow.ts';
 import type { CapturedConnection } from '../flows/captured-connection.ts';
-import type { BodyRecord, FlowKind, Outcome, UpstreamRecord, ViolationRecord } from '../record.ts';
+import type { BodyRecord, FlowKind, FlowRecord, Outcome, UpstreamRecord, ViolationRecord } from '../record.ts';
 import { BodyCapture, type CaptureSettings } from './body-capture.ts';
 import type { BodyStore } from './bodies.ts';
 import { CompletedRecord } from './completed-record.ts';
@@ -63,6 +64,11 @@ export class FlowRecorder {
     return this.#live.size;
   }
 
+  /** How messages and bodies are kept; null where nothing is recorded. */
+  get captureSettings(): CaptureSettings | null {
+    return this.#settings;
+  }
+
   nextFlowId(): string {
     return this.#flowPrefix + (++this.#sequence).toString(36);
   }
@@ -105,19 +111,21 @@ export class FlowRecorder {
     this.#completing++;
     bodyOf(flow.up.capture, flow.request.headers, (request) => {
       const { response } = flow;
-      if (!response) return this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: NO_BODY, violation: this.#violations.get(flow) ?? null }), annotationsOf(flow));
-      bodyOf(flow.down.capture, response.headers, (body) => {
-        this.#hand(httpRecord(this.#jobId, flow, { outcome, error, request, response: body, violation: this.#violations.get(flow) ?? null }), annotationsOf(flow));
-      });
+      const ended = (body: BodyRecord): void => {
+        const record = httpRecord(this.#jobId, flow, { outcome, error, request, response: body, violation: this.#violations.get(flow) ?? null });
+        this.#handWith(flow.parts, record, annotationsOf(flow));
+      };
+      if (!response) return ended(NO_BODY);
+      bodyOf(flow.down.capture, response.headers, ended);
     });
   }
 
   /** The record of a connection that ended before any request, or was relayed undecrypted. Called once for each. */
-  completeConnection(connection: CapturedConnection, facts: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; upstream?: UpstreamRecord | null }): void {
+  completeConnection(connection: CapturedConnection, facts: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; upstream?: UpstreamRecord | null; parts?: readonly RecordPart[] }): void {
     if (!this.#settings || !this.hooks.recordIsWanted) return;
     this.#completing++;
     const violation = this.#violations.get(connection) ?? null;
-    this.#hand(connectionRecord(this.#jobId, this.nextFlowId(), connection, { ...facts, violation }), { ...connection.annotations });
+    this.#handWith(facts.parts ?? null, connectionRecord(this.#jobId, this.nextFlowId(), connection, { ...facts, violation }), { ...connection.annotations });
   }
 
   /** Ends what is under way and waits until the last record has been taken. */
@@ -140,7 +148,12 @@ export class FlowRecorder {
     this.#report('a plugin', 'onFlowComplete', new Error(`it has kept ${this.#lost} records for ${STUCK_MS / 1000} s, and they are not waited for`));
   }
 
-  #hand(record: ConstructorParameters<typeof CompletedRecord>[0], annotations: Record<string, Record<string, unknown>>): void {
+  #handWith(parts: readonly RecordPart[] | null, record: FlowRecord, annotations: FlowRecord['annotations']): void {
+    if (parts === null) return this.#hand(record, annotations);
+    finishParts(parts, (all) => this.#hand(Object.assign(record, all), annotations));
+  }
+
+  #hand(record: FlowRecord, annotations: FlowRecord['annotations']): void {
     record.annotations = annotations;
     this.hooks.complete(new CompletedRecord(record, this.#store), () => {
       this.#completing--;

@@ -4,7 +4,8 @@ import { checkServerIdentity, connect, createSecureContext, getCACertificates, t
 import { isIP } from 'node:net';
 import { MentuError } from '../errors.ts';
 import type { ClientHello } from '../flow.ts';
-import type { PeerCertificateRecord, UpstreamRecord } from '../record.ts';
+import type { UpstreamRecord } from '../record.ts';
+import type { PeerCertificateRecord } from '../record-parts.ts';
 import { mirrorKey, mirroredOptions } from './mirror.ts';
 
 const HANDSHAKE_TIMEOUT = 30_000;

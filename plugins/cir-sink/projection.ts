@@ -77,7 +77,9 @@ function readableLine(fields: FlowFields): string {
 
 /** The request, or the connection where none was made. */
 function subjectOf(fields: FlowFields): string {
-  return fields.method === undefined ? `${fields.kind} ${fields.host ?? '?'}:${fields.port}` : `${fields.method} ${fields.url}`;
+  if (fields.method !== undefined) return `${fields.method} ${fields.url}`;
+  if (fields.kind === 'dns') return `dns ${fields.dns_type ?? '?'} ${fields.host ?? '?'}${fields.dns_code === undefined ? '' : ` ${fields.dns_code}`}`;
+  return `${fields.protocol} ${fields.host ?? '?'}:${fields.port}`;
 }
 
 function bounded(fields: FlowFields): string {

@@ -4,7 +4,7 @@ import { Validator, type Schema } from '@cfworker/json-schema';
 import type { FromSchema } from 'json-schema-to-ts';
 import type { FlowRecord } from '../../core/record.ts';
 import { flowRecordSchema } from '../../core/record-schema.ts';
-import { sampleRecord } from './sample-record.ts';
+import { sampleParts, sampleRecord } from './sample-record.ts';
 
 /** The schema says "two strings" by a length, which a type made from it does not show. */
 type WithoutPairs<T> = T extends [string, string] ? string[] : T extends readonly (infer Item)[] ? WithoutPairs<Item>[] : T extends object ? { [Key in keyof T]: WithoutPairs<T[Key]> } : T;
@@ -34,6 +34,10 @@ test('a full record is valid', () => {
   assert.deepEqual(result.errors, []);
 });
 
+test('a record with every part is valid', () => {
+  assert.deepEqual(validator.validate(JSON.parse(JSON.stringify({ ...sampleRecord(), ...sampleParts() }))).errors, []);
+});
+
 test('a record of a connection without a request is valid', () => {
   const record: FlowRecord = { ...sampleRecord(), kind: 'tls', outcome: 'failed', error: { code: 'no_request', message: 'none' }, request: null, response: null, tls: null, upstream: null, http_version: null, tls_sni: null };
   assert.ok(valid(record));
@@ -48,6 +52,8 @@ for (const [what, change] of [
   ['a hash that is none', { request: { ...sampleRecord().request, body_sha256: 'abc' } }],
   ['a file outside bodies/', { response: { ...sampleRecord().response, body_file: '../etc/passwd' } }],
   ['a negative size', { bytes: { up: -1, down: 0 } }],
+  ['a message without its sender', { websocket: { ...sampleParts().websocket, messages: [{ ...sampleParts().websocket.messages[0], from: undefined }] } }],
+  ['an unknown kind', { kind: 'quic' }],
   ['an annotation that is no object', { annotations: { plugin: 'text' } }],
 ] as const) {
   test(`a record with ${what} is not valid`, () => assert.equal(valid({ ...sampleRecord(), ...change }), false));

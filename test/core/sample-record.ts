@@ -1,3 +1,4 @@
+import type { RecordParts } from '../../core/record-parts.ts';
 import { RECORD_VERSION, type FlowRecord, type RequestRecord, type ResponseRecord } from '../../core/record.ts';
 
 /** A flow record with something in every field, made for tests; each call gives a new one. */
@@ -65,5 +66,21 @@ export function sampleRecord(request: Partial<RequestRecord> = {}, response: Par
     policy: { decision: 'allow', by: 'domain-policy', rule: 'allowedDomains: api.example.com' },
     violation: null,
     annotations: { 'domain-policy': { matched: 'api.example.com' } },
+  };
+}
+
+/** Every part that a protocol may add, made for tests. No record has all of them. */
+export function sampleParts(): Required<RecordParts> {
+  const data = { data: 'hello', data_encoding: 'utf8', data_truncated: false, data_file: null } as const;
+  const message = { at: 1.5, from: 'server', size: 5, ...data } as const;
+  const list = { message_count: { up: 0, down: 1 }, messages_truncated: false, messages_file: null };
+  return {
+    websocket: { messages: [{ ...message, opcode: 'text', compressed: true }], ...list, subprotocol: 'chat', extensions: 'permessage-deflate', close: { code: 1000, reason: 'done', from: 'client' }, fault: null },
+    events: { messages: [{ ...message, event: 'message', event_id: '7' }], ...list, format: 'event-stream' },
+    grpc: { messages: [{ ...message, compressed: false }], ...list, format: 'grpc', service: 'helloworld.Greeter', method: 'SayHello', status: 0, status_name: 'OK', status_message: null, fault: null },
+    tcp: { protocol: 'ssh', upgraded_by: null, speaks_first: 'server', up: { ...data }, down: { ...data } },
+    passthrough: { offered_versions: ['TLSv1.3'], offered_alpn: ['h2'], ech: 'absent', version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', alpn: null, peer_certificate: null },
+    dns: { transport: 'udp', name: 'example.com', type: 'A', class: 'IN', code: 'NOERROR', answers: [{ name: 'example.com', type: 'A', ttl: 60, data: '198.18.0.1' }], synthetic: true, truncated: false, edns: { version: 0, payload_size: 1232, dnssec_ok: false } },
+    udp: { packets: 1, first: { ...data } },
   };
 }

@@ -1,0 +1,108 @@
+/**
+ * The messages of one flow. The first ones are listed in the record; once they are too many for it, all of them go to
+ * a file under `bodies/`, a line of JSON each, while they pass. Memory is bounded, however many there are.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import type { MessageList, MessageRecord } from '../record-parts.ts';
+import type { CaptureSettings } from './body-capture.ts';
+import type { Spool } from './spool.ts';
+
+/** Messages that a record lists at most; their data take no more than the limit of a body. */
+const MAX_LISTED = 1000;
+/** Messages whose data are still on their way to a file; further ones ask the source to pause. */
+const MAX_UNFINISHED = 64;
+
+export class MessageLog<Message extends MessageRecord> {
+  readonly #settings: CaptureSettings;
+  readonly #count = { up: 0, down: 0 };
+  readonly #listed: Message[] = [];
+  #listedBytes = 0;
+  /** Messages in the order in which they were complete; null where the data are not there yet. */
+  readonly #queue: { message: Message | null }[] = [];
+  #truncated = false;
+  #spool: Spool | null = null;
+  #hash: Hash | null = null;
+  /** The file asks for a pause. */
+  #diskIsFull = false;
+  #paused = false;
+  #ending: ((list: MessageList<Message>) => void) | null = null;
+  /** Called once after each `add` that returned false, when there is room again. */
+  onDrain: (() => void) | null = null;
+
+  constructor(settings: CaptureSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * Takes a message when it is complete. Its data may still be on their way: `whole` calls back with the message, in
+   * this turn or a later one; the order of the calls of `add` is kept. False asks for a pause until `onDrain`.
+   */
+  add(from: 'client' | 'server', whole: (done: (message: Message) => void) => void): boolean {
+    this.#count[from === 'client' ? 'up' : 'down']++;
+    const entry: { message: Message | null } = { message: null };
+    this.#queue.push(entry);
+    whole((message) => {
+      entry.message = message;
+      this.#settle();
+    });
+    this.#paused = this.#isFull;
+    return !this.#paused;
+  }
+
+  /** Calls back when all messages are where they belong. Call it once. */
+  finish(done: (list: MessageList<Message>) => void): void {
+    this.#ending = done;
+    this.#settle();
+  }
+
+  #settle(): void {
+    while (this.#queue[0]?.message) this.#take(this.#queue.shift()!.message!);
+    this.#relieve();
+    if (this.#queue.length > 0 || !this.#ending) return;
+    const done = this.#ending;
+    this.#ending = null;
+    const list = { messages: this.#listed, message_count: this.#count, messages_truncated: this.#truncated, messages_file: null };
+    if (!this.#spool) return done(list);
+    this.#settings.store!.commit(this.#spool, this.#hash!.digest('hex'), (file) => done({ ...list, messages_file: file }));
+  }
+
+  #take(message: Message): void {
+    const fits = !this.#truncated && this.#listed.length < MAX_LISTED && this.#listedBytes <= this.#settings.limit;
+    if (fits) {
+      this.#listed.push(message);
+      this.#listedBytes += message.data?.length ?? 0;
+      return;
+    }
+    if (!this.#truncated) this.#overflow();
+    this.#write(message);
+  }
+
+  #overflow(): void {
+    this.#truncated = true;
+    this.#spool = this.#settings.keep === 'none' ? null : (this.#settings.store?.create() ?? null);
+    if (!this.#spool) return;
+    this.#hash = createHash('sha256');
+    this.#spool.onDrain = () => {
+      this.#diskIsFull = false;
+      this.#relieve();
+    };
+    for (const message of this.#listed) this.#write(message);
+  }
+
+  #write(message: Message): void {
+    if (!this.#spool) return;
+    const line = Buffer.from(JSON.stringify(message) + '\n');
+    this.#hash!.update(line);
+    if (!this.#spool.write(line)) this.#diskIsFull = true;
+  }
+
+  get #isFull(): boolean {
+    return this.#diskIsFull || this.#queue.length >= MAX_UNFINISHED;
+  }
+
+  #relieve(): void {
+    if (!this.#paused || this.#isFull) return;
+    this.#paused = false;
+    this.onDrain?.();
+  }
+}
