@@ -17,6 +17,17 @@ export const peerCertificate = {
   additionalProperties: false,
 } as const;
 
+export const clientCertificate = {
+  ...peerCertificate,
+  description: 'The certificate that the client showed, where it was asked for one.',
+  properties: {
+    ...peerCertificate.properties,
+    verified: { type: 'boolean', description: 'True where it leads to the CA that `interceptor.clientAuth` names.' },
+    fault: textOrNull('Why it is not verified.'),
+  },
+  required: [...peerCertificate.required, 'verified', 'fault'],
+} as const;
+
 const data = {
   data: textOrNull('Text, or base64 of the bytes; null where none is kept.'),
   data_encoding: { enum: ['utf8', 'base64', null], description: 'How `data` holds the bytes.' },

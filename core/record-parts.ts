@@ -9,6 +9,14 @@ export interface PeerCertificateRecord {
   alt_names: string;
 }
 
+/** The certificate of a client that was asked for one. */
+export interface ClientCertificateRecord extends PeerCertificateRecord {
+  /** False where it does not lead to the CA that was named, and where none was named. */
+  verified: boolean;
+  /** Why it is not verified, in OpenSSL's words or ours; `null` where it is. */
+  fault: string | null;
+}
+
 /** Bytes as the record shows them. */
 export interface DataRecord {
   /** Text, or base64 of the bytes; `null` where none is kept. */

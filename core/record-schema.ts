@@ -1,6 +1,6 @@
 /** JSON Schema of the flow record: what `record.ts` says in types, for readers of `flows.jsonl` in any language. */
 import { RECORD_VERSION } from './record.ts';
-import { peerCertificate, recordParts } from './record-parts-schema.ts';
+import { clientCertificate, peerCertificate, recordParts } from './record-parts-schema.ts';
 import { bytes, headers, milliseconds, port, text, textOrNull } from './schema-terms.ts';
 
 const bodyProperties = {
@@ -63,8 +63,10 @@ const clientTls = {
     cipher: textOrNull('Name of the cipher suite.'),
     alpn: textOrNull('The protocol chosen.'),
     ja4: textOrNull('JA4 fingerprint of the client hello.'),
+    ech: { enum: ['present', 'absent'], description: 'Whether the client sent encrypted_client_hello, real or GREASE.' },
+    client_certificate: clientCertificate,
   },
-  required: ['sni', 'version', 'cipher', 'alpn', 'ja4'],
+  required: ['sni', 'version', 'cipher', 'alpn', 'ja4', 'ech', 'client_certificate'],
   additionalProperties: false,
 } as const;
 
@@ -83,8 +85,15 @@ const upstream = {
         cipher: textOrNull('Name of the cipher suite.'),
         alpn: textOrNull('The protocol chosen.'),
         peer_certificate: peerCertificate,
+        client_certificate: {
+          type: ['object', 'null'],
+          description: 'The certificate of ours that stood ready for the server to ask for.',
+          properties: { subject: text('Distinguished name.'), sha256: text('SHA-256 fingerprint of the certificate.') },
+          required: ['subject', 'sha256'],
+          additionalProperties: false,
+        },
       },
-      required: ['version', 'cipher', 'alpn', 'peer_certificate'],
+      required: ['version', 'cipher', 'alpn', 'peer_certificate', 'client_certificate'],
       additionalProperties: false,
     },
   },

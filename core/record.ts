@@ -3,7 +3,7 @@
  * `core/README.md` documents it and `schemas/flow.json` is its JSON Schema. Times are milliseconds,
  * sizes are bytes, `timestamp` is RFC 3339 in UTC.
  */
-import type { PeerCertificateRecord, RecordParts } from './record-parts.ts';
+import type { ClientCertificateRecord, PeerCertificateRecord, RecordParts } from './record-parts.ts';
 
 export const RECORD_VERSION = 1;
 
@@ -58,6 +58,19 @@ export interface ClientTlsRecord {
   cipher: string | null;
   alpn: string | null;
   ja4: string | null;
+  /** `present` where the client sent encrypted_client_hello, real or GREASE; else `absent`. */
+  ech: 'present' | 'absent';
+  /** What the client showed of itself, where it was asked to (`interceptor.clientAuth`). */
+  client_certificate: ClientCertificateRecord | null;
+}
+
+export interface UpstreamTlsRecord {
+  version: string | null;
+  cipher: string | null;
+  alpn: string | null;
+  peer_certificate: PeerCertificateRecord | null;
+  /** The certificate that stood ready for the server to ask for (`interceptor.clientCertificates`). */
+  client_certificate: { subject: string; sha256: string } | null;
 }
 
 export interface UpstreamRecord {
@@ -66,7 +79,7 @@ export interface UpstreamRecord {
   http_version: string | null;
   /** True where the flow used a connection that an earlier flow had opened. */
   reused: boolean;
-  tls: { version: string | null; cipher: string | null; alpn: string | null; peer_certificate: PeerCertificateRecord | null } | null;
+  tls: UpstreamTlsRecord | null;
 }
 
 /** Milliseconds; `null` where the step did not take place in this flow. */

@@ -41,13 +41,16 @@ export class CapturedConnection implements Connection {
 
   get tlsRecord(): ClientTlsRecord | null {
     if (this.#tlsRecord || !this.clientHello) return this.#tlsRecord;
-    const { sni, ja4 } = this.clientHello;
-    return { sni, version: null, cipher: null, alpn: null, ja4 };
+    return { ...ofHello(this.clientHello), version: null, cipher: null, alpn: null, client_certificate: null };
   }
 
   /** Notes what the handshake with the client agreed on. It must be done at once: a socket that is gone tells nothing. */
   secured(tls: TLSSocket): void {
-    const { sni, ja4 } = this.clientHello!;
-    this.#tlsRecord = { sni, version: tls.getProtocol(), cipher: tls.getCipher().standardName, alpn: tls.alpnProtocol || null, ja4 };
+    const version = tls.getProtocol();
+    this.#tlsRecord = { ...ofHello(this.clientHello!), version, cipher: tls.getCipher().standardName, alpn: tls.alpnProtocol || null, client_certificate: null };
   }
+}
+
+function ofHello({ sni, ja4, ech }: ClientHello): Pick<ClientTlsRecord, 'sni' | 'ja4' | 'ech'> {
+  return { sni, ja4, ech: ech ? 'present' : 'absent' };
 }

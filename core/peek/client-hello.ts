@@ -1,6 +1,7 @@
 /** Reads a TLS ClientHello from the first bytes of a connection (RFC 8446, section 4.1.2; RFC 6066 for the server name). */
 import { canonicalHost } from '../names/host.ts';
 import type { ClientHello } from '../flow.ts';
+import { Cursor } from './cursor.ts';
 import { ja4 } from './ja4.ts';
 
 const HANDSHAKE_RECORD = 22;
@@ -13,59 +14,6 @@ const EXTENSION = { serverName: 0, groups: 10, signatureAlgorithms: 13, alpn: 16
 
 /** `need-more`: the hello is not complete yet. `invalid`: no ClientHello will come of these bytes. */
 export type HelloReading = ClientHello | 'need-more' | 'invalid';
-
-/** Walks big-endian integers and length-prefixed vectors; reading past the end makes it spent. */
-class Cursor {
-  readonly #bytes: Buffer;
-  #at: number;
-  readonly #end: number;
-  broken = false;
-
-  constructor(bytes: Buffer, at = 0, end = bytes.length) {
-    this.#bytes = bytes;
-    this.#at = at;
-    this.#end = end;
-  }
-
-  get left(): number {
-    return this.broken ? 0 : this.#end - this.#at;
-  }
-
-  uint(size: 1 | 2 | 3): number {
-    if (this.left < size) {
-      this.broken = true;
-      return 0;
-    }
-    const value = this.#bytes.readUIntBE(this.#at, size);
-    this.#at += size;
-    return value;
-  }
-
-  /** A vector with a length prefix of so many bytes. */
-  vector(prefix: 1 | 2 | 3): Cursor {
-    const length = this.uint(prefix);
-    if (this.left < length) this.broken = true;
-    const inner = new Cursor(this.#bytes, this.#at, this.broken ? this.#at : this.#at + length);
-    inner.broken = this.broken;
-    this.#at += length;
-    return inner;
-  }
-
-  skip(length: number): void {
-    if (this.left < length) this.broken = true;
-    this.#at += length;
-  }
-
-  text(): string {
-    return this.#bytes.toString('latin1', this.#at, this.#end);
-  }
-
-  uint16s(): number[] {
-    const values: number[] = [];
-    while (this.left >= 2) values.push(this.uint(2));
-    return values;
-  }
-}
 
 export function readClientHello(bytes: Buffer): HelloReading {
   const message = handshakeBytes(bytes);

@@ -54,7 +54,7 @@ function freezeRecord(record: FlowRecord): void {
   for (const part of [websocket, events, grpc, tcp, passthrough, dns, udp]) if (part) deepFreeze(part);
   const { response, tls, client, server, upstream, bytes, timing, policy, violation, error, annotations } = record;
   for (const { headers } of response?.informational ?? []) freezePairs(headers);
-  for (const part of [tls, client, server, upstream, upstream?.tls, upstream?.tls?.peer_certificate, bytes, timing, policy, violation, error]) if (part) Object.freeze(part);
+  for (const part of [tls, client, server, upstream, upstream?.tls, upstream?.tls?.peer_certificate, upstream?.tls?.client_certificate, tls?.client_certificate, bytes, timing, policy, violation, error]) if (part) Object.freeze(part);
   deepFreeze(annotations);
 }
 

@@ -59,7 +59,7 @@ export function httpRecord(
     latency_ms: total,
     tls_sni: connection.clientHello?.sni ?? null,
     http_version: request.httpVersion,
-    tls: connection.tlsRecord && { ...connection.tlsRecord },
+    tls: clientTlsRecord(connection),
     client: { ...connection.client },
     server: serverOf(connection),
     upstream: upstream && upstreamRecord(upstream, flow.upstreamReused),
@@ -93,7 +93,7 @@ export function connectionRecord(
     latency_ms: total,
     tls_sni: connection.clientHello?.sni ?? null,
     http_version: null,
-    tls: connection.tlsRecord && { ...connection.tlsRecord },
+    tls: clientTlsRecord(connection),
     client: { ...connection.client },
     server: serverOf(connection),
     upstream: end.upstream ?? null,
@@ -129,14 +129,20 @@ function readablePairs(headers: Headers): HeaderPairs {
   return pairs;
 }
 
+/** A copy for each record, which plugins may change. */
+function clientTlsRecord({ tlsRecord }: CapturedConnection): FlowRecord['tls'] {
+  return tlsRecord && { ...tlsRecord, client_certificate: tlsRecord.client_certificate && { ...tlsRecord.client_certificate } };
+}
+
 function serverOf(connection: CapturedConnection): FlowRecord['server'] {
   const { name, address, port } = connection.destination;
   return { name, address, port };
 }
 
 export function upstreamRecord(facts: LinkFacts, reused: boolean): UpstreamRecord {
-  const tls = facts.tls && { ...facts.tls, peer_certificate: facts.tls.peer_certificate && { ...facts.tls.peer_certificate } };
-  return { address: facts.address, port: facts.port, http_version: facts.httpVersion, reused, tls };
+  const { tls } = facts;
+  const copied = tls && { ...tls, peer_certificate: tls.peer_certificate && { ...tls.peer_certificate }, client_certificate: tls.client_certificate && { ...tls.client_certificate } };
+  return { address: facts.address, port: facts.port, http_version: facts.httpVersion, reused, tls: copied };
 }
 
 function timingOf(flow: HttpFlow, total: number): TimingRecord {

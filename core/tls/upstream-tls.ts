@@ -95,7 +95,7 @@ export class UpstreamTls {
         peer = peerCertificate(tls) ?? peer;
         const { standardName } = tls.getCipher();
         const alpn = tls.alpnProtocol || null;
-        resolve({ tls, record: { version: tls.getProtocol(), cipher: standardName, alpn, peer_certificate: peer } });
+        resolve({ tls, record: { version: tls.getProtocol(), cipher: standardName, alpn, peer_certificate: peer, client_certificate: null } });
       });
     });
   }

@@ -45,7 +45,7 @@ export function sampleRecord(request: Partial<RequestRecord> = {}, response: Par
     latency_ms: 12.5,
     tls_sni: 'api.example.com',
     http_version: 'HTTP/1.1',
-    tls: { sni: 'api.example.com', version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', alpn: 'http/1.1', ja4: 't13d1516h2_8daaf6152771_b0da82dd1658' },
+    tls: { sni: 'api.example.com', version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', alpn: 'http/1.1', ja4: 't13d1516h2_8daaf6152771_b0da82dd1658', ech: 'absent', client_certificate: { subject: 'CN=agent', issuer: 'CN=Test CA', serial: '02', sha256: 'ab', valid_from: '2024-01-01T00:00:00.000Z', valid_to: '2025-01-01T00:00:00.000Z', alt_names: '', verified: false, fault: 'unable to get local issuer certificate' } },
     client: { address: '10.0.2.100', port: 40000 },
     server: { name: 'api.example.com', address: '198.18.0.1', port: 443 },
     upstream: {
@@ -58,6 +58,7 @@ export function sampleRecord(request: Partial<RequestRecord> = {}, response: Par
         cipher: 'TLS_AES_128_GCM_SHA256',
         alpn: 'http/1.1',
         peer_certificate: { subject: 'CN=api.example.com', issuer: 'CN=Test CA', serial: '01', sha256: 'AB:CD', valid_from: 'Jan  1 00:00:00 2024 GMT', valid_to: 'Jan  1 00:00:00 2025 GMT', alt_names: 'DNS:api.example.com' },
+        client_certificate: { subject: 'CN=job', sha256: 'cd' },
       },
     },
     connection_id: 'conn_1',

@@ -17,7 +17,7 @@ export function flowSample(number: number, changes: Partial<FlowRecord> = {}, jo
     latency_ms: 12.4,
     tls_sni: 'api.example.com',
     http_version: '1.1',
-    tls: { sni: 'api.example.com', version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', alpn: 'http/1.1', ja4: null },
+    tls: { sni: 'api.example.com', version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', alpn: 'http/1.1', ja4: null, ech: 'absent', client_certificate: null },
     client: { address: '10.0.0.2', port: 50_000 },
     server: { name: 'api.example.com', address: '10.1.0.1', port: 443 },
     upstream: { address: '198.51.100.7', port: 443, http_version: '1.1', reused: false, tls: null },
