@@ -65,6 +65,16 @@ export interface FlowResponse {
 
 export type Side = 'request' | 'response';
 
+/** A message that has passed: of a WebSocket (text or binary), a gRPC stream, or an event of a streamed response. */
+export interface FlowMessage {
+  readonly from: 'client' | 'server';
+  readonly kind: 'websocket' | 'grpc' | 'event';
+  /** Bytes, after the message's own compression is undone. */
+  readonly size: number;
+  /** The whole message; null where it is longer than the limit of bodies (`record.bodyLimit`). Not to be changed or kept. */
+  readonly data: Uint8Array | null;
+}
+
 export interface Flow {
   readonly id: string;
   readonly kind: FlowKind;
@@ -76,6 +86,8 @@ export interface Flow {
   readonly annotations: Record<string, Record<string, unknown>>;
   /** Sees each chunk of a body as it is forwarded; the chunk is not to be changed or kept. Call it in `onRequest` or, for the response, up to `onResponse`. */
   observe(side: Side, chunk: (chunk: Uint8Array) => void): void;
+  /** Sees each message once it has passed whole. Call it in `onRequest` or `onResponse`. A flow without messages calls nothing. */
+  observeMessages(message: (message: FlowMessage) => void): void;
 }
 
 /** Maps the bytes of a body. Its return value `unchanged` leaves the body as it was. */

@@ -8,7 +8,7 @@ export type { TrialExchange, TrialOutcome } from './plugin-trial.ts';
 export { CaptureHooks, FLOW_COMPLETE_STAGES, HOOK_NAMES } from './hooks.ts';
 export type { PluginHooks, Tappable } from './hooks.ts';
 export type { Decision } from './decision.ts';
-export type { BodyTransform, ClientHello, CompletedFlow, Connection, Destination, Endpoint, Flow, FlowRequest, FlowResponse, Side } from './flow.ts';
+export type { BodyTransform, ClientHello, CompletedFlow, Connection, Destination, Endpoint, Flow, FlowMessage, FlowRequest, FlowResponse, Side } from './flow.ts';
 export { Headers } from './headers.ts';
 export { RECORD_VERSION } from './record.ts';
 export { flowRecordSchema } from './record-schema.ts';

@@ -130,6 +130,9 @@ class TrialFlow implements Flow {
     this.#observers[side].push(chunk);
   }
 
+  /** What a test describes has bodies and no messages. */
+  observeMessages(): void {}
+
   show(side: Side, body: string | undefined): void {
     if (body) for (const observer of this.#observers[side]) observer(Buffer.from(body));
   }

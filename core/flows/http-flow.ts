@@ -6,6 +6,7 @@ import type { FlowKind } from '../record.ts';
 import type { LinkFacts } from '../upstream/link.ts';
 import type { CapturedConnection } from './captured-connection.ts';
 import type { RequestHead, ResponseHead } from '../exchange.ts';
+import type { MessageObserver, MessageTap } from './message-watch.ts';
 import type { RecordPart } from './record-part.ts';
 import type { BodyObserver, Tee } from './tee.ts';
 
@@ -61,6 +62,8 @@ export class HttpFlow implements Flow {
   upstreamReused = false;
   /** What the protocols inside of it add to its record; null where none does. */
   parts: RecordPart[] | null = null;
+  /** Who observes its messages; null where nobody does. */
+  messageTaps: MessageTap[] | null = null;
   /** Bytes of an upgraded connection, which have no body. */
   readonly tunnelled = { up: 0, down: 0 };
 
@@ -79,5 +82,9 @@ export class HttpFlow implements Flow {
 
   observe(side: Side, chunk: BodyObserver): void {
     (side === 'request' ? this.up : this.down).observe(this.tappedBy, chunk);
+  }
+
+  observeMessages(observe: MessageObserver): void {
+    (this.messageTaps ??= []).push({ plugin: this.tappedBy, observe });
   }
 }

@@ -16,6 +16,9 @@ import { NO_BODY, connectionRecord, httpRecord } from './flow-record.ts';
 /** Records that plugins may have in work; further requests wait, so that a slow sink slows the traffic and not the memory. */
 const MAX_COMPLETING = 1000;
 
+/** Bytes of a message that observers are given where nothing is recorded. */
+const MESSAGE_LIMIT = 1024 * 1024;
+
 /** Milliseconds in which no plugin let go of a record, at the end of the capture. */
 const STUCK_MS = 30_000;
 
@@ -67,6 +70,11 @@ export class FlowRecorder {
   /** How messages and bodies are kept; null where nothing is recorded. */
   get captureSettings(): CaptureSettings | null {
     return this.#settings;
+  }
+
+  /** Bytes of a message that observers are given. */
+  get messageLimit(): number {
+    return this.#settings?.limit ?? MESSAGE_LIMIT;
   }
 
   nextFlowId(): string {

@@ -11,6 +11,18 @@ export interface SpliceCounts {
   down: number;
 }
 
+/** Watches what passes between a spliced pair. */
+export interface SpliceTap {
+  /** Takes each chunk as it is forwarded. False asks for a pause of its source until `onDrain` is called for that side. */
+  pass(from: 'client' | 'server', chunk: Buffer): boolean;
+  /** Set by the splice. */
+  onDrain: ((from: 'client' | 'server') => void) | null;
+}
+
+/** Why a source is paused. */
+const HELD_BY_PEER = 1;
+const HELD_BY_TAP = 2;
+
 /** How a spliced pair ended, in the words of the record. */
 export interface SpliceEnd {
   readonly outcome: Outcome;
@@ -21,17 +33,30 @@ export interface SpliceEnd {
  * @param host names the upstream in errors.
  * @param counts is kept up to date as bytes pass: `up` from client to upstream.
  * @param done is called once, when both sides are over.
+ * @param tap sees each chunk; null where nobody watches.
  */
-export function splice(client: Duplex, upstream: Duplex, host: string, counts: SpliceCounts, done: (end: SpliceEnd) => void): void {
+export function splice(client: Duplex, upstream: Duplex, host: string, counts: SpliceCounts, done: (end: SpliceEnd) => void, tap: SpliceTap | null = null): void {
   let open = 2;
   let failedSide: 'client' | 'upstream' | null = null;
   let failure: Error | null = null;
+  const released = { client: (): void => {}, server: (): void => {} };
+  if (tap) tap.onDrain = (from) => released[from]();
   const one = (from: Duplex, to: Duplex, side: 'client' | 'upstream', count: (bytes: number) => void): void => {
+    const sender = side === 'client' ? 'client' : 'server';
+    let held = 0;
+    const release = (reason: number): void => {
+      if (held === 0) return;
+      held &= ~reason;
+      if (held === 0) from.resume();
+    };
+    released[sender] = () => release(HELD_BY_TAP);
     from.on('data', (chunk: Buffer) => {
       count(chunk.length);
-      if (!to.write(chunk)) from.pause();
+      if (tap && !tap.pass(sender, chunk)) held |= HELD_BY_TAP;
+      if (!to.write(chunk)) held |= HELD_BY_PEER;
+      if (held !== 0) from.pause();
     });
-    to.on('drain', () => from.resume());
+    to.on('drain', () => release(HELD_BY_PEER));
     from.on('end', () => to.end());
     from.on('error', (error: Error) => {
       failedSide ??= side;

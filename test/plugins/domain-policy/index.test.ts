@@ -47,7 +47,7 @@ function connectionOf({ protocol = 'tls', name = null, address = null, port = 44
 
 function flowOf(connection: Connection, authority: string): Flow {
   const request = { method: 'GET', scheme: 'https' as const, authority, path: '/', httpVersion: '1.1', headers: Headers.from([['Host', authority]]), url: `https://${authority}/` };
-  return { id: 'flow_1', kind: 'http', connection, request, response: null, allowance: connection.allowance, annotations: {}, observe: () => {} };
+  return { id: 'flow_1', kind: 'http', connection, request, response: null, allowance: connection.allowance, annotations: {}, observe: () => {}, observeMessages: () => {} };
 }
 
 const connect = (hooks: CaptureHooks, connection: Connection): Promise<Verdict | undefined> => new Promise((done) => hooks.connect(connection, done));
