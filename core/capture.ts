@@ -21,7 +21,8 @@ import { FlowRecorder } from './recorder/flow-recorder.ts';
 import { AlpnMemory } from './relay/alpn-memory.ts';
 import { CapturedConnection } from './flows/captured-connection.ts';
 import { ForwardSession } from './relay/forward-session.ts';
-import { ClientSession, type SessionServices } from './relay/session.ts';
+import type { SessionServices } from './relay/services.ts';
+import { ClientSession } from './relay/session.ts';
 import { CertificateAuthority } from './tls/authority.ts';
 import { UpstreamTls } from './tls/upstream-tls.ts';
 import { Dialler } from './upstream/dialler.ts';
@@ -88,6 +89,7 @@ export class Capture {
       dialler: this.dialler,
       upstreamTls: this.#upstreamTls,
       alpnMemory: new AlpnMemory(),
+      nextConnectionId: () => this.#nextId(),
     };
     this.#upstreamTls.warm();
   }
@@ -116,13 +118,13 @@ export class Capture {
   readonly #accept = (socket: Socket, destination: Destination, ofGuest?: Set<ClientSession>): void => {
     if (this.#closed) return void socket.destroy();
     if (this.#sessions.size >= this.#maxConnections) return this.#refuse(socket, destination);
-    const session = new ClientSession(this.#services!, socket, this.#nextId(), destination, () => {
+    const session = new ClientSession(this.#services!, socket, this.#connectionOf(socket, destination), () => {
       this.#sessions.delete(session);
       ofGuest?.delete(session);
     });
     this.#sessions.add(session);
     ofGuest?.add(session);
-    session.start();
+    session.begin();
   };
 
   /** A connection of requests in absolute form. */
@@ -144,9 +146,11 @@ export class Capture {
   }
 
   #recordRefusal(socket: Socket, destination: Destination, kind: FlowKind, error: MentuError): void {
-    const client = { address: socketAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
-    const connection = new CapturedConnection(this.#nextId(), client, destination);
-    this.#services!.recorder.completeConnection(connection, { kind, outcome: 'failed', error, bytes: { up: 0, down: 0 } });
+    this.#services!.recorder.completeConnection(this.#connectionOf(socket, destination), { kind, outcome: 'failed', error, bytes: { up: 0, down: 0 } });
+  }
+
+  #connectionOf(socket: Socket, destination: Destination): CapturedConnection {
+    return new CapturedConnection(this.#nextId(), { address: socketAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }, destination);
   }
 
   /** A name look-up is judged as a connection to that name would be. */

@@ -1,5 +1,5 @@
 /** Notices that a client leaves while nothing is read from it: the end of a connection shows only to who reads. */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** Bytes that are read ahead at most; what a client sends before it has an answer is a hello and perhaps early data. */
 const MAX_HELD = 256 * 1024;
@@ -8,7 +8,7 @@ const MAX_HELD = 256 * 1024;
  * Reads on until the returned function is called; what was read stands in the socket again then, and the socket is paused.
  * @param gone is called once when the client ends or breaks off its connection before.
  */
-export function watchDeparture(socket: Socket, gone: () => void): () => void {
+export function watchDeparture(socket: Duplex, gone: () => void): () => void {
   const held: Buffer[] = [];
   let size = 0;
   const release = (): void => {

@@ -1,5 +1,5 @@
 /** Tells from the first bytes of a connection what it speaks, and puts the bytes back. */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { ClientHello } from '../flow.ts';
 import { Backlog } from '../http1/backlog.ts';
 import { readClientHello } from './client-hello.ts';
@@ -41,7 +41,7 @@ export function recogniseFirstBytes(bytes: Buffer): Exclude<FirstBytes, { kind: 
  * Reads until the protocol is known. The bytes stand in the socket again afterwards, and the socket is paused.
  * @param silence milliseconds that the client may be silent before it counts as `none`.
  */
-export function peekFirstBytes(socket: Socket, silence: number, done: (first: FirstBytes) => void): void {
+export function peekFirstBytes(socket: Duplex, silence: number, done: (first: FirstBytes) => void): void {
   const seen = new Backlog();
   const finish = (first: FirstBytes): void => {
     clearTimeout(timer);

@@ -12,7 +12,7 @@ import { CapturedConnection } from '../flows/captured-connection.ts';
 import type { ClientExchange, RequestHead } from '../exchange.ts';
 import { FlowRelay } from './relay.ts';
 import { absoluteTarget, hostField, sameAuthority, type Route } from './route.ts';
-import type { SessionServices } from './session.ts';
+import type { SessionServices } from './services.ts';
 
 /** Origins whose connections one client keeps; the one used longest ago gives way. */
 const MAX_ORIGINS = 32;
@@ -80,7 +80,7 @@ export class ForwardSession {
     connection.protocol = 'http';
     const tls = head.scheme === 'https' ? { serverName: connection.destination.name, hello: null, alpn: [] } : null;
     const target = { host: authority.host, address: null, port, tls, http2: false };
-    connection.link = new UpstreamLink(target, this.#services.dialler, this.#services.upstreamTls, () => {});
+    connection.link = new UpstreamLink(target, this.#services.dialler, this.#services.upstreamTls);
     return connection;
   }
 

@@ -1,5 +1,5 @@
 /** TLS to the upstream: verified, in the likeness of the client's hello, sessions resumed. */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { checkServerIdentity, connect, createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls';
 import { isIP } from 'node:net';
 import { MentuError } from '../errors.ts';
@@ -50,7 +50,7 @@ export class UpstreamTls {
   }
 
   /** Completes the handshake on a connected socket. Rejects with `upstream_certificate_invalid`, `upstream_tls_failed` or the signal's reason; the socket is closed then. */
-  handshake(socket: Socket, target: UpstreamTlsTarget): Promise<SecuredUpstream> {
+  handshake(socket: Duplex, target: UpstreamTlsTarget): Promise<SecuredUpstream> {
     const context = this.#contextFor(target.hello);
     const key = `${target.host}|${target.serverName}|${target.port}|${target.alpn}|${mirrorKey(target.hello)}`;
     const session = this.#sessions.get(key);

@@ -3,6 +3,7 @@
  * and dials an address that it has vetted; no preset and no plugin has a say in that.
  */
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import { canonicalHost, isAddress } from '../names/host.ts';
 import { AddressGuard } from './address-guard.ts';
@@ -56,9 +57,9 @@ export interface DialRequest {
   readonly allowHalfOpen?: boolean;
 }
 
-export interface DialledSocket {
-  /** Connected, without Nagle's delay, with TCP keep-alive. */
-  readonly socket: Socket;
+/** A connection that stands. */
+export interface Dialled {
+  readonly socket: Duplex;
   /** Where the socket leads: the vetted address, or the upstream proxy's. */
   readonly address: string;
   readonly port: number;
@@ -68,7 +69,17 @@ export interface DialledSocket {
   readonly timing: { readonly dns: number | null; readonly connect: number };
 }
 
-export class Dialler {
+export interface DialledSocket extends Dialled {
+  /** Connected, without Nagle's delay, with TCP keep-alive. */
+  readonly socket: Socket;
+}
+
+/** What opens the connections of a session: the dialler itself, or a tunnel that the client has asked for. */
+export interface UpstreamDialler {
+  dial(request: DialRequest): Promise<Dialled>;
+}
+
+export class Dialler implements UpstreamDialler {
   readonly guard: AddressGuard;
   /** Our own listeners; whoever opens one adds it. */
   readonly ownEndpoints: OwnEndpoints;

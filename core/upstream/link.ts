@@ -11,7 +11,7 @@ import { canonicalHost } from '../names/host.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { UpstreamRecord } from '../record.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
-import type { Dialler, DialledSocket } from './dialler.ts';
+import type { Dialled, UpstreamDialler } from './dialler.ts';
 
 /** HTTP/1 connections that one link opens side by side; only a client of HTTP/2 can want more than one. */
 const MAX_CONNECTIONS = 16;
@@ -53,20 +53,23 @@ interface Waiting {
 
 export class UpstreamLink {
   readonly target: LinkTarget;
-  readonly #dialler: Dialler;
+  readonly #dialler: UpstreamDialler;
   readonly #tls: UpstreamTls;
-  readonly #onIdleClose: () => void;
+  #onIdleClose = (): void => {};
   readonly #connections = new Set<Standing>();
   readonly #waiting: Waiting[] = [];
   readonly #abort = new AbortController();
   #dialling = 0;
   #closed = false;
 
-  /** @param onIdleClose the upstream closed the last connection while nothing was under way. */
-  constructor(target: LinkTarget, dialler: Dialler, tls: UpstreamTls, onIdleClose: () => void) {
+  constructor(target: LinkTarget, dialler: UpstreamDialler, tls: UpstreamTls) {
     this.target = target;
     this.#dialler = dialler;
     this.#tls = tls;
+  }
+
+  /** @param onIdleClose the upstream closed the last connection while nothing was under way. */
+  watchIdleClose(onIdleClose: () => void): void {
     this.#onIdleClose = onIdleClose;
   }
 
@@ -156,7 +159,7 @@ export class UpstreamLink {
     }
   }
 
-  async #secure(dialled: DialledSocket): Promise<Standing> {
+  async #secure(dialled: Dialled): Promise<Standing> {
     const { tls: wanted, host, port } = this.target;
     const start = performance.now();
     const secured = wanted ? await this.#tls.handshake(dialled.socket, { host: identity(wanted.serverName, host), serverName: wanted.serverName, port, hello: wanted.hello, alpn: wanted.alpn, signal: this.#abort.signal }) : null;

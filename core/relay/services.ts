@@ -1,0 +1,16 @@
+/** What every session of a capture uses. */
+import type { FlowRecorder } from '../recorder/flow-recorder.ts';
+import type { CertificateAuthority } from '../tls/authority.ts';
+import type { UpstreamTls } from '../tls/upstream-tls.ts';
+import type { UpstreamDialler } from '../upstream/dialler.ts';
+import type { AlpnMemory } from './alpn-memory.ts';
+
+export interface SessionServices {
+  readonly recorder: FlowRecorder;
+  readonly authority: CertificateAuthority;
+  readonly dialler: UpstreamDialler;
+  readonly upstreamTls: UpstreamTls;
+  readonly alpnMemory: AlpnMemory;
+  /** A connection within another is one of its own. */
+  nextConnectionId(): string;
+}

@@ -1,0 +1,37 @@
+/** The stages that a session leads a client's connection through, and what it lends them. A kind of connection is one stage, in one file. */
+import type { Duplex } from 'node:stream';
+import type { Verdict } from '../decision.ts';
+import type { MentuError } from '../errors.ts';
+import type { CapturedConnection } from '../flows/captured-connection.ts';
+import type { Outcome, ViolationRecord } from '../record.ts';
+import type { SessionServices } from './services.ts';
+
+export type Denial = Extract<Verdict, { action: 'deny' }>;
+
+/** What has the connection's bytes. */
+export interface Stage {
+  /** Called once, by the session that proceeds to it. */
+  begin(): void;
+  /** Breaks off what is left of it, with its record. The session closes the client's stream. */
+  end(outcome: Outcome, error: MentuError): void;
+}
+
+export interface Session {
+  readonly services: SessionServices;
+  readonly connection: CapturedConnection;
+  /** The client's bytes from the first one on, paused. */
+  readonly stream: Duplex;
+  readonly isOver: boolean;
+  /** Begins the next stage; the one before has let go of the bytes. */
+  proceed(stage: Stage): void;
+  /** No further request comes. A connection that made no flow is one itself: denied where its verdict says so. @param error why, where nothing else is known. */
+  over(error: MentuError): void;
+  /** Ends a connection that made no flow, with its record. */
+  fail(error: MentuError): void;
+  /** Ends a connection that made no flow as a denial. */
+  deny(verdict: Denial): void;
+  /** The violation of a denied connection, and the error that tells of it. */
+  violation(verdict: Denial): { readonly violation: ViolationRecord; readonly error: MentuError };
+  /** All records are made: the session is over. */
+  close(): void;
+}

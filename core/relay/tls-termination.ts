@@ -1,0 +1,72 @@
+/**
+ * TLS that is decrypted. The upstream's handshake comes first, so that the client is offered what the upstream
+ * speaks; then the client's, with a certificate of the job.
+ */
+import type { TLSSocket } from 'node:tls';
+import { MentuError } from '../errors.ts';
+import { watchDeparture } from '../peek/departure.ts';
+import type { Outcome } from '../record.ts';
+import { clientTlsError, terminateTls } from '../tls/terminator.ts';
+import { asMentuError } from '../upstream/link.ts';
+import { mirrored, spoken } from './alpn-memory.ts';
+import { HttpService, linkFor } from './http-service.ts';
+import type { Session, Stage } from './stage.ts';
+
+export class TlsTermination implements Stage {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  begin(): void {
+    const session = this.#session;
+    const { connection, services } = session;
+    const hello = connection.clientHello!;
+    const offered = spoken(hello.alpn);
+    // We answer by ourselves: all that the client offered and we speak.
+    if (connection.verdict) return this.#terminate(offered);
+    const { alpnMemory } = services;
+    const link = linkFor(session, { serverName: hello.sni, hello, alpn: offered }, false);
+    connection.link = link;
+    const { port } = connection.destination;
+    const known = alpnMemory.recall(connection.host, port, hello.sni, offered);
+    if (known !== undefined) return this.#terminate(mirrored(known, offered));
+    const release = watchDeparture(session.stream, () => session.fail(new MentuError('client_aborted')));
+    link.open().then(
+      ({ alpn }) => {
+        alpnMemory.learn(connection.host, port, hello.sni, offered, alpn);
+        release();
+        this.#terminate(mirrored(alpn, offered));
+      },
+      (error: unknown) => {
+        connection.failure = asMentuError(error, connection.host);
+        release();
+        this.#terminate(offered);
+      },
+    );
+  }
+
+  end(_outcome: Outcome, error: MentuError): void {
+    this.#session.over(error);
+  }
+
+  #terminate(alpn: readonly string[]): void {
+    const { isOver, connection, services, stream } = this.#session;
+    if (isOver) return;
+    const host = connection.clientHello!.sni ?? connection.host;
+    const context = services.authority.contextFor(host);
+    terminateTls(stream, { context, alpn, host }, (error, tls) => {
+      if (error) return this.#session.fail(error);
+      connection.secured(tls);
+      tls.once('error', (late: Error) => {
+        if (connection.flows === 0) connection.failure = clientTlsError(late, host);
+      });
+      this.#decrypted(tls);
+    });
+  }
+
+  #decrypted(tls: TLSSocket): void {
+    this.#session.proceed(new HttpService(this.#session, tls, tls.alpnProtocol === 'h2'));
+  }
+}
