@@ -24,10 +24,12 @@ import { ForwardSession } from './relay/forward-session.ts';
 import type { SessionServices } from './relay/services.ts';
 import { ClientSession } from './relay/session.ts';
 import { CertificateAuthority } from './tls/authority.ts';
+import type { KeyLog } from './tls/key-log.ts';
 import { UpstreamTls } from './tls/upstream-tls.ts';
 import { Dialler } from './upstream/dialler.ts';
 
 export { CertificateAuthority } from './tls/authority.ts';
+export { KeyLog } from './tls/key-log.ts';
 export { Dialler } from './upstream/dialler.ts';
 export { UpstreamProxy } from './upstream/upstream-proxy.ts';
 
@@ -45,6 +47,8 @@ export interface CaptureOptions {
     /** Bytes that the files under `bodies/` may take together. */
     readonly quota: number;
   };
+  /** Takes the secrets of every handshake, the clients' and the upstreams'; left out, none are asked for. */
+  readonly keyLog?: KeyLog | null;
   /** Clients' connections that are open at once; by default as many as this process's limit of open files allows. */
   readonly maxConnections?: number;
   /** Told of a failing observer; the traffic goes on. */
@@ -73,7 +77,7 @@ export class Capture {
     this.hooks = new CaptureHooks(options.onPluginFailure);
     this.dialler = options.dialler;
     this.authority = options.authority;
-    this.#upstreamTls = new UpstreamTls(options.trustedCAs);
+    this.#upstreamTls = new UpstreamTls(options.trustedCAs, options.keyLog ?? null);
   }
 
   /** Runs `onStart`; from here on the hooks have all their taps. Rejects with what a plugin throws. */
@@ -89,6 +93,7 @@ export class Capture {
       dialler: this.dialler,
       upstreamTls: this.#upstreamTls,
       alpnMemory: new AlpnMemory(),
+      keyLog: this.#options.keyLog ?? null,
       nextConnectionId: () => this.#nextId(),
     };
     this.#upstreamTls.warm();

@@ -1,6 +1,7 @@
 /** What every session of a capture uses. */
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { CertificateAuthority } from '../tls/authority.ts';
+import type { KeyLog } from '../tls/key-log.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { UpstreamDialler } from '../upstream/dialler.ts';
 import type { AlpnMemory } from './alpn-memory.ts';
@@ -11,6 +12,8 @@ export interface SessionServices {
   readonly dialler: UpstreamDialler;
   readonly upstreamTls: UpstreamTls;
   readonly alpnMemory: AlpnMemory;
+  /** Takes the secrets of handshakes; null where nobody asked for them. */
+  readonly keyLog: KeyLog | null;
   /** A connection within another is one of its own. */
   nextConnectionId(): string;
 }

@@ -56,7 +56,7 @@ export class TlsTermination implements Stage {
     if (isOver) return;
     const host = connection.clientHello!.sni ?? connection.host;
     const context = services.authority.contextFor(host);
-    terminateTls(stream, { context, alpn, host }, (error, tls) => {
+    terminateTls(stream, { context, alpn, host, keyLog: services.keyLog }, (error, tls) => {
       if (error) return this.#session.fail(error);
       connection.secured(tls);
       tls.once('error', (late: Error) => {

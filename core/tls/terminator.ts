@@ -2,6 +2,7 @@
 import { TLSSocket, type SecureContext } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
+import type { KeyLog } from './key-log.ts';
 
 const HANDSHAKE_TIMEOUT = 30_000;
 
@@ -14,7 +15,7 @@ const REJECTION = /alert (unknown ca|bad certificate|certificate unknown|unsuppo
  */
 export function terminateTls(
   socket: Duplex,
-  options: { readonly context: SecureContext; readonly alpn: readonly string[]; readonly host: string },
+  options: { readonly context: SecureContext; readonly alpn: readonly string[]; readonly host: string; readonly keyLog: KeyLog | null },
   done: (error: MentuError | null, tls: TLSSocket) => void,
 ): void {
   const tls = new TLSSocket(socket, {
@@ -22,6 +23,7 @@ export function terminateTls(
     secureContext: options.context,
     ...(options.alpn.length > 0 ? { ALPNProtocols: [...options.alpn] } : {}),
   });
+  options.keyLog?.watch(tls);
   let settled = false;
   const settle = (error: MentuError | null): void => {
     if (settled) return;

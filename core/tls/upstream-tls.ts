@@ -6,6 +6,7 @@ import { MentuError } from '../errors.ts';
 import type { ClientHello } from '../flow.ts';
 import type { UpstreamRecord } from '../record.ts';
 import type { PeerCertificateRecord } from '../record-parts.ts';
+import type { KeyLog } from './key-log.ts';
 import { mirrorKey, mirroredOptions } from './mirror.ts';
 
 const HANDSHAKE_TIMEOUT = 30_000;
@@ -35,13 +36,15 @@ export interface SecuredUpstream {
 
 export class UpstreamTls {
   readonly #trustedCAs: readonly string[];
+  readonly #keyLog: KeyLog | null;
   #roots: string[] | null = null;
   readonly #contexts = new Map<string, SecureContext>();
   readonly #sessions = new Map<string, { ticket: Buffer; peer: PeerCertificateRecord | null }>();
 
   /** @param trustedCAs PEM texts that are trusted beside the system's and Node's own roots. */
-  constructor(trustedCAs: readonly string[]) {
+  constructor(trustedCAs: readonly string[], keyLog: KeyLog | null) {
     this.#trustedCAs = trustedCAs;
+    this.#keyLog = keyLog;
   }
 
   /** Reads the system's roots ahead of the first connection, while there is time. */
@@ -64,6 +67,7 @@ export class UpstreamTls {
         ...(target.alpn.length > 0 ? { ALPNProtocols: [...target.alpn] } : {}),
         ...(session ? { session: session.ticket } : {}),
       });
+      this.#keyLog?.watch(tls);
       const settle = (): void => {
         clearTimeout(timer);
         target.signal.removeEventListener('abort', aborted);

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { MentuError } from '../errors.ts';
 import { canonicalHost, hostInUrl, isAddress } from '../names/host.ts';
+import type { KeyLog } from '../tls/key-log.ts';
 import { openHttpTunnel } from './http-tunnel.ts';
 import { openSocksTunnel } from './socks-tunnel.ts';
 import type { ProxyCredentials, TunnelTarget } from './tunnel-target.ts';
@@ -22,12 +23,13 @@ export class UpstreamProxy {
   readonly #scheme: string;
   readonly #credentials: ProxyCredentials | null;
   readonly #trusted: readonly string[] | undefined;
+  readonly #keyLog: KeyLog | null;
 
   /**
    * `url` as in the profile's `upstreamProxy`. `trusted`: CA certificates in PEM for an `https` proxy, in the place of
-   * Node's own. Throws `upstream_proxy_invalid`.
+   * Node's own. `keyLog` takes the secrets of the TLS with it. Throws `upstream_proxy_invalid`.
    */
-  constructor(url: string, trusted?: readonly string[]) {
+  constructor(url: string, trusted?: readonly string[], keyLog: KeyLog | null = null) {
     const parsed = URL.parse(url);
     const invalid = (reason: string): MentuError => new MentuError('upstream_proxy_invalid', { proxy: withoutCredentials(url), reason });
     if (parsed === null) throw invalid('it is no URL');
@@ -43,6 +45,7 @@ export class UpstreamProxy {
     this.label = `${parsed.protocol}//${hostInUrl(host)}:${this.port}`;
     this.#credentials = parsed.username === '' ? null : { user: decode(parsed.username), password: decode(parsed.password) };
     this.#trusted = trusted;
+    this.#keyLog = keyLog;
     const tooLong = this.#isSocks && Object.values(this.#credentials ?? {}).some((part: string) => Buffer.byteLength(part) > 255);
     if (tooLong) throw invalid('SOCKS5 takes at most 255 bytes of user name and of password (RFC 1929)');
   }
@@ -83,6 +86,7 @@ export class UpstreamProxy {
         ...(this.#trusted ? { ca: [...this.#trusted] } : {}),
         ALPNProtocols: ['http/1.1'],
       });
+      this.#keyLog?.watch(socket);
       socket.once('secureConnect', () => resolve(socket));
       // Stays: an error before the new owner listens must not end the process.
       socket.on('error', reject);

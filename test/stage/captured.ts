@@ -6,7 +6,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { Capture, CertificateAuthority, Dialler } from '../../core/capture.ts';
+import { Capture, CertificateAuthority, Dialler, type KeyLog } from '../../core/capture.ts';
 import type { FlowRecord, MentuError, PluginHooks } from '../../core/index.ts';
 import { originCA } from './origin.ts';
 import { Wire, soon, until } from './wire.ts';
@@ -16,6 +16,7 @@ export interface StageOptions {
   readonly tap?: (hooks: PluginHooks) => void;
   readonly bodies?: { readonly keep?: 'whole' | 'none'; readonly limit?: number; readonly quota?: number };
   readonly maxConnections?: number;
+  readonly keyLog?: KeyLog;
   /** PEM; the CA of the test origins where it is left out. */
   readonly trustedCAs?: readonly string[];
 }
@@ -41,6 +42,7 @@ export class Stage implements AsyncDisposable {
       dialler: new Dialler({ hosts }),
       trustedCAs: options.trustedCAs ?? [originCA.certificate],
       ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
+      keyLog: options.keyLog ?? null,
       bodies: { keep: 'whole', limit: 1024 * 1024, quota: 1024 * 1024 * 1024, ...options.bodies },
       onPluginFailure: (plugin, hook, error) => this.failures.push(`${plugin} ${hook}: ${error instanceof Error ? error.message : String(error)}`),
       warn: (error) => this.warnings.push(error),
