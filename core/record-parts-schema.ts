@@ -105,8 +105,9 @@ const events = {
     },
     ...list,
     format: { enum: ['event-stream', 'ndjson'], description: 'Of the response.' },
+    fault,
   },
-  required: [...listKeys, 'format'],
+  required: [...listKeys, 'format', 'fault'],
   additionalProperties: false,
 } as const;
 

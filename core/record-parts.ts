@@ -74,6 +74,8 @@ export interface EventMessage extends MessageRecord {
 
 export interface EventStreamRecord extends MessageList<EventMessage> {
   format: 'event-stream' | 'ndjson';
+  /** Why the events could not be read any further, though their bytes passed; else `null`. */
+  fault: string | null;
 }
 
 export interface GrpcMessage extends MessageRecord {

@@ -15,6 +15,16 @@ export interface BodyTaker {
   finish(headers: Headers, done: (body: BodyRecord) => void): void;
 }
 
+/** Reads a body as it passes, for the record. */
+export interface BodyWatcher {
+  /** Called once after each `write` that returned false, when there is room again. */
+  onDrain: (() => void) | null;
+  /** False asks for a pause of the source. */
+  write(chunk: Buffer): boolean;
+  /** The body is whole. It is not called for one that was broken off. */
+  end(): void;
+}
+
 /** What the tees of all flows share. */
 export interface TeeHost {
   readonly reclaimer: BufferReclaimer;
@@ -28,7 +38,8 @@ export interface TeeHost {
 export const HELD_BY_PEER = 1;
 export const HELD_BY_CAPTURE = 2;
 export const HELD_BY_HOOK = 4;
-type Hold = typeof HELD_BY_PEER | typeof HELD_BY_CAPTURE | typeof HELD_BY_HOOK;
+const HELD_BY_WATCHER = 8;
+type Hold = typeof HELD_BY_PEER | typeof HELD_BY_CAPTURE | typeof HELD_BY_HOOK | typeof HELD_BY_WATCHER;
 
 export interface TeeSource {
   pause(): void;
@@ -39,9 +50,12 @@ export class Tee {
   /** Made with the first chunk; null where there was none, or nothing is recorded. */
   capture: BodyTaker | null = null;
   trailers: Headers | null = null;
+  /** True once all of the body has passed. */
+  isWhole = false;
   readonly #host: TeeHost;
   readonly #source: TeeSource;
   #observers: { readonly plugin: string; readonly observe: BodyObserver }[] | null = null;
+  #watcher: BodyWatcher | null = null;
   #size = 0;
   #held = 0;
 
@@ -59,6 +73,12 @@ export class Tee {
     (this.#observers ??= []).push({ plugin, observe });
   }
 
+  /** There is one watcher at most. */
+  watch(watcher: BodyWatcher): void {
+    this.#watcher = watcher;
+    watcher.onDrain = () => this.release(HELD_BY_WATCHER);
+  }
+
   /** Gives the chunk to who watches. The chunk may be forwarded at once, whatever they make of it. */
   pass(chunk: Buffer): void {
     if (this.#size === 0) this.#begin();
@@ -66,6 +86,14 @@ export class Tee {
     this.#host.reclaimer.passed(chunk.length);
     if (this.#observers) for (const { plugin, observe } of this.#observers) this.#host.guard(plugin, () => observe(chunk));
     if (this.capture && !this.capture.write(chunk)) this.hold(HELD_BY_CAPTURE);
+    if (this.#watcher && !this.#watcher.write(chunk)) this.hold(HELD_BY_WATCHER);
+  }
+
+  end(trailers: Headers | null): void {
+    this.isWhole = true;
+    this.trailers = trailers;
+    this.capture?.end();
+    this.#watcher?.end();
   }
 
   hold(reason: Hold): void {

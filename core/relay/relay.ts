@@ -19,6 +19,7 @@ import { Refusal, answered, denied, failed, type Ending } from './refusal.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { HELD_BY_PEER, Tee } from '../flows/tee.ts';
 import { joinUpgraded } from './upgrade.ts';
+import { readRequest } from '../streams/formats.ts';
 import type { CapturedConnection } from '../flows/captured-connection.ts';
 
 /** Milliseconds in which nothing more came of a request whose response is whole. */
@@ -68,6 +69,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   #decided(verdict: Verdict | undefined): void {
     if (this.#finished) return;
     this.flow.verdict = verdict;
+    readRequest(this.flow, this.#recorder.captureSettings);
     if (verdict?.action === 'deny') this.#refuse(denied(this.flow, verdict, this.#recorder));
     else if (verdict?.action === 'answer') this.#refuse(answered(verdict));
     else this.#dispatch.begin(this, this.#onReady);
@@ -98,8 +100,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   onRequestEnd(trailers: Headers | null): void {
     this.#requestEnded = true;
     if (this.#finished) return;
-    this.#request.trailers = trailers;
-    this.#request.capture?.end();
+    this.#request.end(trailers);
     if (this.#refusal) return this.#refusal.answer();
     this.flow.sendEnded = performance.now();
     this.#upstream!.end(trailers);
@@ -128,7 +129,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   }
 
   onResponse(head: ResponseHead): void {
-    this.#response.head(head, this.#recorder.hooks);
+    this.#response.head(head, this.#recorder);
   }
 
   onResponseData(chunk: Buffer): void {

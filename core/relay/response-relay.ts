@@ -3,10 +3,11 @@
  * of `onResponse` have seen its head.
  */
 import type { Headers } from '../headers.ts';
-import type { CaptureHooks } from '../hooks.ts';
+import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { ClientExchange, ResponseHead } from '../exchange.ts';
 import type { HttpFlow } from '../flows/http-flow.ts';
 import { HELD_BY_HOOK, HELD_BY_PEER } from '../flows/tee.ts';
+import { readResponse } from '../streams/formats.ts';
 import { responseFor } from './translation.ts';
 
 export class ResponseRelay {
@@ -43,10 +44,11 @@ export class ResponseRelay {
     this.#client.inform(responseFor(head, this.#client.head.httpVersion));
   }
 
-  head(head: ResponseHead, hooks: CaptureHooks): void {
+  head(head: ResponseHead, { hooks, captureSettings }: FlowRecorder): void {
     if (this.#state === 'shut') return;
     this.#flow.responseStarted = performance.now();
     this.#flow.response = head;
+    if (head.hasBody) readResponse(this.#flow, captureSettings);
     if (!hooks.responseIsTapped) return this.#open(head);
     let waiting = false;
     hooks.response(this.#flow, () => {
@@ -70,7 +72,7 @@ export class ResponseRelay {
   end(trailers: Headers | null): void {
     if (this.#state === 'held') this.#ending = { trailers };
     if (this.#state !== 'open') return;
-    this.#flow.down.trailers = trailers;
+    this.#flow.down.end(trailers);
     this.#client.end(trailers);
     this.#onEnd();
   }

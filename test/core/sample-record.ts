@@ -77,7 +77,7 @@ export function sampleParts(): Required<RecordParts> {
   const list = { message_count: { up: 0, down: 1 }, messages_truncated: false, messages_file: null };
   return {
     websocket: { messages: [{ ...message, opcode: 'text', compressed: true }], ...list, subprotocol: 'chat', extensions: 'permessage-deflate', close: { code: 1000, reason: 'done', from: 'client' }, fault: null },
-    events: { messages: [{ ...message, event: 'message', event_id: '7' }], ...list, format: 'event-stream' },
+    events: { messages: [{ ...message, event: 'message', event_id: '7' }], ...list, format: 'event-stream', fault: null },
     grpc: { messages: [{ ...message, compressed: false }], ...list, format: 'grpc', service: 'helloworld.Greeter', method: 'SayHello', status: 0, status_name: 'OK', status_message: null, fault: null },
     tcp: { protocol: 'ssh', upgraded_by: null, speaks_first: 'server', up: { ...data }, down: { ...data } },
     passthrough: { offered_versions: ['TLSv1.3'], offered_alpn: ['h2'], ech: 'absent', version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', alpn: null, peer_certificate: null },

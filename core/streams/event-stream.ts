@@ -1,0 +1,16 @@
+/** Server-sent events, the way in which model APIs answer. */
+import { EventGrammar } from './event-grammar.ts';
+import { EventsReading } from './events-reading.ts';
+import type { StreamFormat } from './format.ts';
+import { mediaTypeOf } from './media-type.ts';
+
+export const eventStream: StreamFormat = {
+  onResponse(flow, settings) {
+    if (mediaTypeOf(flow.response!.headers) !== 'text/event-stream') return;
+    new EventsReading('event-stream', flow, settings, (reading) => {
+      const grammar = new EventGrammar(reading);
+      // What is no event yet when the body ends is none.
+      return { write: (chunk) => grammar.write(chunk), end: () => {} };
+    });
+  },
+};

@@ -1,0 +1,10 @@
+/** What a format of streamed bodies offers: it looks at the heads of a flow and adds what reads its bodies. */
+import type { HttpFlow } from '../flows/http-flow.ts';
+import type { CaptureSettings } from '../recorder/body-capture.ts';
+
+/** Each is asked once per head. Who recognises its format gives a `RecordPart` to the flow and watchers to its tees. */
+export interface StreamFormat {
+  onRequest?(flow: HttpFlow, settings: CaptureSettings): void;
+  /** `flow.response` is there, and has a body. */
+  onResponse?(flow: HttpFlow, settings: CaptureSettings): void;
+}

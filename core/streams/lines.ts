@@ -1,0 +1,19 @@
+/** Streams of JSON texts, a line each: how search engines and local models answer. */
+import { EventsReading } from './events-reading.ts';
+import type { StreamFormat } from './format.ts';
+import { LineGrammar } from './line-grammar.ts';
+import { mediaTypeOf } from './media-type.ts';
+
+const LINES: ReadonlySet<string> = new Set([
+  'application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonl', 'application/jsonlines', 'application/x-jsonlines', 'application/stream+json',
+]);
+const SEQUENCE = /^application\/(?:[\w.+-]+\+)?json-seq$/;
+
+export const lines: StreamFormat = {
+  onResponse(flow, settings) {
+    const type = mediaTypeOf(flow.response!.headers);
+    const separatedBy = LINES.has(type) ? 'line-end' : SEQUENCE.test(type) ? 'record-separator' : null;
+    if (separatedBy === null) return;
+    new EventsReading('ndjson', flow, settings, (reading) => new LineGrammar(separatedBy, { data: (bytes) => reading.data(bytes), line: () => reading.event('', null) }));
+  },
+};
