@@ -4,6 +4,7 @@ import type { MentuError } from '../errors.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Outcome } from '../record.ts';
 import { denialAnswer, denialError, dialRefusal, failureAnswer, pluginAnswer, type Answer } from './answer.ts';
+import { grpcDenial, grpcFailure, isGrpc } from './grpc-answer.ts';
 import type { ClientExchange } from '../exchange.ts';
 import type { HttpFlow } from '../flows/http-flow.ts';
 import { responseFor } from './translation.ts';
@@ -31,13 +32,14 @@ export function denied(flow: HttpFlow, verdict: Extract<Verdict, { action: 'deny
 /** What the dialler refuses is a denial like any other. */
 export function failed(flow: HttpFlow, error: MentuError, recorder: FlowRecorder): Ending {
   const rule = dialRefusal(error);
-  if (rule === null) return { outcome: 'failed', error, answer: failureAnswer(error) };
+  if (rule === null) return { outcome: 'failed', error, answer: isGrpc(flow.request) ? grpcFailure(flow.request, error) : failureAnswer(error) };
   flow.verdict = { action: 'deny', rule, code: error.code, by: 'core' };
   return violation(flow, error, { rule, host: flow.connection.host, by: 'core' }, recorder);
 }
 
 function violation(flow: HttpFlow, error: MentuError, facts: { rule: string; host: string; by: string }, recorder: FlowRecorder): Ending {
-  return { outcome: 'denied', error, answer: denialAnswer(recorder.violation(flow, { code: error.code, ...facts })) };
+  const noted = recorder.violation(flow, { code: error.code, ...facts });
+  return { outcome: 'denied', error, answer: isGrpc(flow.request) ? grpcDenial(flow.request, noted) : denialAnswer(noted) };
 }
 
 /** Sends an answer of ours, after the request's body was read for the record as far as patience goes. */

@@ -69,7 +69,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   #decided(verdict: Verdict | undefined): void {
     if (this.#finished) return;
     this.flow.verdict = verdict;
-    readRequest(this.flow, this.#recorder.captureSettings);
+    readRequest(this.flow, this.#recorder);
     if (verdict?.action === 'deny') this.#refuse(denied(this.flow, verdict, this.#recorder));
     else if (verdict?.action === 'answer') this.#refuse(answered(verdict));
     else this.#dispatch.begin(this, this.#onReady);

@@ -44,15 +44,15 @@ export class ResponseRelay {
     this.#client.inform(responseFor(head, this.#client.head.httpVersion));
   }
 
-  head(head: ResponseHead, { hooks, captureSettings }: FlowRecorder): void {
+  head(head: ResponseHead, recorder: FlowRecorder): void {
     if (this.#state === 'shut') return;
     this.#flow.responseStarted = performance.now();
     this.#flow.response = head;
-    if (head.hasBody) readResponse(this.#flow, captureSettings);
-    if (!hooks.responseIsTapped) return this.#open(head);
+    const { hooks } = recorder;
+    if (!hooks.responseIsTapped) return this.#open(head, recorder);
     let waiting = false;
     hooks.response(this.#flow, () => {
-      this.#open(head);
+      this.#open(head, recorder);
       if (waiting) this.#flow.down.release(HELD_BY_HOOK);
     });
     if (this.#state !== 'held') return;
@@ -77,9 +77,10 @@ export class ResponseRelay {
     this.#onEnd();
   }
 
-  #open(head: ResponseHead): void {
+  #open(head: ResponseHead, recorder: FlowRecorder): void {
     if (this.#state === 'shut') return;
     this.#state = 'open';
+    if (head.hasBody) readResponse(this.#flow, recorder);
     this.#client.respond(responseFor(head, this.#client.head.httpVersion));
     for (const chunk of this.#early) this.data(chunk);
     this.#early = [];

@@ -3,7 +3,7 @@ import type { BodyWatcher } from '../flows/tee.ts';
 import { createDecoder, type ContentCoding } from '../recorder/content-coding.ts';
 
 /** Decoded bytes that any body may give, and how many more for each byte of it. A text is never that repetitive, a bomb is. */
-const FREE_BYTES = 16 * 1024 * 1024;
+const FREE_BYTES = 4 * 1024 * 1024;
 const RATIO = 256;
 
 export const BOMB = 'it gives too many bytes when decoded';

@@ -5,10 +5,10 @@ import type { StreamFormat } from './format.ts';
 import { mediaTypeOf } from './media-type.ts';
 
 export const eventStream: StreamFormat = {
-  onResponse(flow, settings) {
+  onResponse(flow, reading) {
     if (mediaTypeOf(flow.response!.headers) !== 'text/event-stream') return;
-    new EventsReading('event-stream', flow, settings, (reading) => {
-      const grammar = new EventGrammar(reading);
+    new EventsReading('event-stream', flow, reading, (events) => {
+      const grammar = new EventGrammar(events);
       // What is no event yet when the body ends is none.
       return { write: (chunk) => grammar.write(chunk), end: () => {} };
     });

@@ -1,15 +1,16 @@
 /** Reads a response as the events, or lines, that it streams: the `events` part of the record. */
 import type { HttpFlow } from '../flows/http-flow.ts';
+import { MessageWatch } from '../flows/message-watch.ts';
 import type { RecordPart } from '../flows/record-part.ts';
 import type { BodyWatcher } from '../flows/tee.ts';
 import type { Headers } from '../headers.ts';
 import type { EventMessage, EventStreamRecord, RecordParts } from '../record-parts.ts';
-import type { CaptureSettings } from '../recorder/body-capture.ts';
 import { contentCodings } from '../recorder/content-coding.ts';
 import { MessageCapture } from '../recorder/data-capture.ts';
 import { MessageLog } from '../recorder/message-log.ts';
 import { Brake } from './brake.ts';
 import { decoded } from './decoding.ts';
+import type { Reading } from './format.ts';
 
 /** What reads the decoded bytes, and tells of data and of events that are complete. */
 export interface EventSource {
@@ -20,12 +21,14 @@ export interface EventSource {
 
 export class EventsReading implements RecordPart, BodyWatcher {
   readonly #format: EventStreamRecord['format'];
-  readonly #settings: CaptureSettings;
+  readonly #reading: Reading;
   readonly #flow: HttpFlow;
   readonly #source: EventSource;
   readonly #log: MessageLog<EventMessage>;
   readonly #brake = new Brake();
   #capture: MessageCapture | null = null;
+  /** Undefined until the first event: then all taps have been heard. */
+  #watch: MessageWatch | null | undefined = undefined;
   #fault: string | null = null;
   #isRead = false;
   #finish: (() => void) | null = null;
@@ -33,11 +36,11 @@ export class EventsReading implements RecordPart, BodyWatcher {
   readonly #entry: BodyWatcher;
 
   /** Begins to read the response of a flow. @param source what tells `data` and `event` of this reading. */
-  constructor(format: EventStreamRecord['format'], flow: HttpFlow, settings: CaptureSettings, source: (reading: EventsReading) => EventSource) {
+  constructor(format: EventStreamRecord['format'], flow: HttpFlow, reading: Reading, source: (reading: EventsReading) => EventSource) {
     this.#format = format;
-    this.#settings = settings;
+    this.#reading = reading;
     this.#flow = flow;
-    this.#log = new MessageLog(settings);
+    this.#log = new MessageLog(reading.settings);
     this.#log.onDrain = () => this.#brake.release(this.#log);
     this.#source = source(this);
     const { headers } = flow.response!;
@@ -67,16 +70,18 @@ export class EventsReading implements RecordPart, BodyWatcher {
   /** A piece of the data of the event under way. */
   data(bytes: Buffer): void {
     if (!this.#capture) {
-      const capture = new MessageCapture(this.#settings);
+      const capture = new MessageCapture(this.#reading.settings);
       capture.onDrain = () => this.#brake.release(capture);
       this.#capture = capture;
     }
+    this.#observed?.write('server', bytes);
     if (!this.#capture.write(bytes)) this.#brake.hold(this.#capture);
   }
 
   event(type: string, id: string | null): void {
-    const capture = this.#capture ?? new MessageCapture(this.#settings);
+    const capture = this.#capture ?? new MessageCapture(this.#reading.settings);
     this.#capture = null;
+    this.#observed?.end('server');
     const at = Math.round((performance.now() - this.#flow.started) * 1000) / 1000;
     const added = this.#log.add('server', (done) =>
       capture.finish((data) => {
@@ -85,6 +90,11 @@ export class EventsReading implements RecordPart, BodyWatcher {
       }),
     );
     if (!added) this.#brake.hold(this.#log);
+  }
+
+  get #observed(): MessageWatch | null {
+    if (this.#watch === undefined) this.#watch = MessageWatch.of(this.#flow.messageTaps, this.#reading.host, 'event');
+    return this.#watch;
   }
 
   finish(done: (parts: RecordParts) => void): void {

@@ -1,13 +1,15 @@
 /** One direction of a gRPC call, read as it passes. */
+import type { HttpFlow } from '../flows/http-flow.ts';
+import { MessageWatch } from '../flows/message-watch.ts';
 import type { BodyWatcher } from '../flows/tee.ts';
 import type { Headers } from '../headers.ts';
 import type { GrpcMessage } from '../record-parts.ts';
-import type { CaptureSettings } from '../recorder/body-capture.ts';
 import { decodeNow, type ContentCoding } from '../recorder/content-coding.ts';
 import { MessageCapture } from '../recorder/data-capture.ts';
 import type { MessageLog } from '../recorder/message-log.ts';
 import { Base64Segments } from './base64-segments.ts';
 import { Brake } from './brake.ts';
+import type { Reading } from './format.ts';
 import { GrpcFrames } from './grpc-frames.ts';
 import { grpcStatus, type GrpcFormat, type GrpcStatus } from './grpc-status.ts';
 import { MessageInflation, type MessageTaker } from './message-inflation.ts';
@@ -20,24 +22,28 @@ export class GrpcMessages implements BodyWatcher {
   status: GrpcStatus | null = null;
   readonly #from: 'client' | 'server';
   readonly #log: MessageLog<GrpcMessage>;
-  readonly #settings: CaptureSettings;
-  readonly #started: number;
+  readonly #flow: HttpFlow;
+  readonly #reading: Reading;
   readonly #coding: ContentCoding | null;
   readonly #brake = new Brake();
   readonly #frames: GrpcFrames;
   readonly #text: Base64Segments | null;
   #message: MessageTaker | null = null;
+  /** Those who observe the message under way. */
+  #watch: MessageWatch | null = null;
+  /** Of them, where the message comes as it is. */
+  #plainWatch: MessageWatch | null = null;
   /** Of a frame of trailers. */
   #trailers: Buffer[] | null = null;
   #trailersSize = 0;
   #compressed = false;
 
-  /** @param headers those of this direction. @param started of the flow, on the clock of performance.now(). */
-  constructor(from: 'client' | 'server', format: GrpcFormat, headers: Headers, log: MessageLog<GrpcMessage>, settings: CaptureSettings, started: number) {
+  /** @param headers those of this direction. */
+  constructor(from: 'client' | 'server', format: GrpcFormat, headers: Headers, log: MessageLog<GrpcMessage>, flow: HttpFlow, reading: Reading) {
     this.#from = from;
     this.#log = log;
-    this.#settings = settings;
-    this.#started = started;
+    this.#flow = flow;
+    this.#reading = reading;
     const coding = headers.get('grpc-encoding')?.trim().toLowerCase();
     this.#coding = coding === 'gzip' || coding === 'deflate' || coding === 'zstd' ? coding : null;
     this.#frames = new GrpcFrames(format !== 'grpc', {
@@ -77,7 +83,13 @@ export class GrpcMessages implements BodyWatcher {
       this.#trailers = [];
       return;
     }
-    const message = compressed && this.#coding !== null ? new MessageInflation(this.#coding, this.#settings) : new MessageCapture(this.#settings);
+    const { settings, host } = this.#reading;
+    // One for each message: such as are uncompressed in other threads may overlap.
+    const watch = MessageWatch.of(this.#flow.messageTaps, host, 'grpc');
+    const inflated = compressed && this.#coding !== null;
+    const message = inflated ? new MessageInflation(this.#coding!, settings, (bytes) => watch?.write(this.#from, bytes)) : new MessageCapture(settings);
+    this.#plainWatch = inflated ? null : watch;
+    this.#watch = watch;
     message.onDrain = () => this.#brake.release(message);
     this.#message = message;
   }
@@ -86,9 +98,10 @@ export class GrpcMessages implements BodyWatcher {
     if (this.#trailers) {
       this.#trailersSize += bytes.length;
       if (this.#trailersSize <= LONGEST_TRAILERS) this.#trailers.push(bytes);
-    } else if (!this.#message!.write(bytes)) {
-      this.#brake.hold(this.#message!);
+      return;
     }
+    this.#plainWatch?.write(this.#from, bytes);
+    if (!this.#message!.write(bytes)) this.#brake.hold(this.#message!);
   }
 
   /** The message is complete. One that is broken off is none. */
@@ -97,11 +110,13 @@ export class GrpcMessages implements BodyWatcher {
     const from = this.#from;
     const message = this.#message!;
     const compressed = this.#compressed;
-    const at = Math.round((performance.now() - this.#started) * 1000) / 1000;
+    const watch = this.#watch;
+    const at = Math.round((performance.now() - this.#flow.started) * 1000) / 1000;
     this.#message = null;
     const added = this.#log.add(from, (done) =>
       message.finish((data) => {
         this.#brake.release(message);
+        watch?.end(from);
         done({ at, from, size: message.size, ...data, compressed });
       }),
     );

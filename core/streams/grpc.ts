@@ -3,9 +3,8 @@ import type { HttpFlow } from '../flows/http-flow.ts';
 import type { RecordPart } from '../flows/record-part.ts';
 import type { Headers } from '../headers.ts';
 import type { GrpcMessage, RecordParts } from '../record-parts.ts';
-import type { CaptureSettings } from '../recorder/body-capture.ts';
 import { MessageLog } from '../recorder/message-log.ts';
-import type { StreamFormat } from './format.ts';
+import type { Reading, StreamFormat } from './format.ts';
 import { GrpcMessages } from './grpc-messages.ts';
 import { grpcFormat, grpcStatus, type GrpcFormat, type GrpcStatus } from './grpc-status.ts';
 import { mediaTypeOf } from './media-type.ts';
@@ -13,22 +12,23 @@ import { mediaTypeOf } from './media-type.ts';
 class GrpcReading implements RecordPart {
   readonly #flow: HttpFlow;
   readonly #format: GrpcFormat;
-  readonly #settings: CaptureSettings;
+  readonly #reading: Reading;
   readonly #log: MessageLog<GrpcMessage>;
   readonly #up: GrpcMessages;
   #down: GrpcMessages | null = null;
 
-  constructor(flow: HttpFlow, format: GrpcFormat, settings: CaptureSettings) {
+  constructor(flow: HttpFlow, format: GrpcFormat, reading: Reading) {
     this.#flow = flow;
     this.#format = format;
-    this.#settings = settings;
-    this.#log = new MessageLog(settings);
+    this.#reading = reading;
+    this.#log = new MessageLog(reading.settings);
     this.#log.onDrain = () => {
       this.#up.release();
       this.#down?.release();
     };
-    this.#up = new GrpcMessages('client', format, flow.request.headers, this.#log, settings, flow.started);
-    flow.up.watch(this.#up);
+    this.#up = new GrpcMessages('client', format, flow.request.headers, this.#log, flow, reading);
+    // Where it is read for observers alone, they may have come too late for the request.
+    if (flow.up.size === 0) flow.up.watch(this.#up);
   }
 
   /** The response may be something else: what a proxy on the way says, for instance. */
@@ -36,7 +36,7 @@ class GrpcReading implements RecordPart {
     const { headers } = this.#flow.response!;
     const format = grpcFormat(mediaTypeOf(headers));
     if (format === null) return;
-    this.#down = new GrpcMessages('server', format, headers, this.#log, this.#settings, this.#flow.started);
+    this.#down = new GrpcMessages('server', format, headers, this.#log, this.#flow, this.#reading);
     this.#flow.down.watch(this.#down);
   }
 
@@ -56,14 +56,18 @@ class GrpcReading implements RecordPart {
 }
 
 export const grpc: StreamFormat = {
-  onRequest(flow, settings) {
-    const format = grpcFormat(mediaTypeOf(flow.request.headers));
-    if (format !== null) flow.addPart(new GrpcReading(flow, format, settings));
-  },
-  onResponse(flow) {
-    for (const part of flow.parts ?? []) if (part instanceof GrpcReading) part.respond();
+  onRequest: begin,
+  onResponse(flow, reading) {
+    const of = (): GrpcReading | undefined => flow.parts?.find((part) => part instanceof GrpcReading);
+    if (!of()) begin(flow, reading);
+    of()?.respond();
   },
 };
+
+function begin(flow: HttpFlow, reading: Reading): void {
+  const format = grpcFormat(mediaTypeOf(flow.request.headers));
+  if (format !== null) flow.addPart(new GrpcReading(flow, format, reading));
+}
 
 /** Service and method of a path, `/service/method`. */
 function callOf(path: string): [service: string, method: string] {

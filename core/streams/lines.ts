@@ -10,10 +10,10 @@ const LINES: ReadonlySet<string> = new Set([
 const SEQUENCE = /^application\/(?:[\w.+-]+\+)?json-seq$/;
 
 export const lines: StreamFormat = {
-  onResponse(flow, settings) {
+  onResponse(flow, reading) {
     const type = mediaTypeOf(flow.response!.headers);
     const separatedBy = LINES.has(type) ? 'line-end' : SEQUENCE.test(type) ? 'record-separator' : null;
     if (separatedBy === null) return;
-    new EventsReading('ndjson', flow, settings, (reading) => new LineGrammar(separatedBy, { data: (bytes) => reading.data(bytes), line: () => reading.event('', null) }));
+    new EventsReading('ndjson', flow, reading, (events) => new LineGrammar(separatedBy, { data: (bytes) => events.data(bytes), line: () => events.event('', null) }));
   },
 };

@@ -21,6 +21,7 @@ export class MessageInflation implements MessageTaker {
   onDrain: (() => void) | null = null;
   readonly #coding: ContentCoding;
   readonly #capture: MessageCapture;
+  readonly #seen: (bytes: Buffer) => void;
   #beginning: Buffer[] = [];
   #encoded = 0;
   #decoded = 0;
@@ -29,7 +30,9 @@ export class MessageInflation implements MessageTaker {
   #isCut = false;
   #done: ((data: DataRecord) => void) | null = null;
 
-  constructor(coding: ContentCoding, settings: CaptureSettings) {
+  /** @param seen is shown what comes out. */
+  constructor(coding: ContentCoding, settings: CaptureSettings, seen: (bytes: Buffer) => void) {
+    this.#seen = seen;
     this.#coding = coding;
     this.#capture = new MessageCapture(settings);
     this.#capture.onDrain = () => this.#decoder?.resume();
@@ -55,7 +58,7 @@ export class MessageInflation implements MessageTaker {
       const bytes = Buffer.concat(this.#beginning);
       const whole = decodeNow(bytes, [this.#coding], DECODED_NOW);
       if (whole) {
-        this.#capture.write(whole);
+        this.#keep(whole);
         return this.#settle();
       }
       this.#feed(bytes);
@@ -71,7 +74,7 @@ export class MessageInflation implements MessageTaker {
       if (this.#isOver) return;
       this.#decoded += chunk.length;
       if (isBomb(this.#encoded, this.#decoded)) this.#break();
-      else if (!this.#capture.write(chunk)) decoder.pause();
+      else if (!this.#keep(chunk)) decoder.pause();
     });
     decoder.on('drain', () => this.onDrain?.());
     decoder.on('end', () => this.#end());
@@ -79,10 +82,15 @@ export class MessageInflation implements MessageTaker {
     return decoder.write(bytes);
   }
 
+  #keep(bytes: Buffer): boolean {
+    this.#seen(bytes);
+    return this.#capture.write(bytes);
+  }
+
   /** Not what it is said to be, or too much of it: what came before stands, or else the bytes as they are. */
   #break(): void {
     if (this.#isOver) return;
-    if (this.#decoded === 0 && this.#beginning.length > 0) this.#capture.write(this.#beginning[0]!);
+    if (this.#decoded === 0 && this.#beginning.length > 0) this.#keep(this.#beginning[0]!);
     else this.#isCut = true;
     this.#decoder!.destroy();
     this.#end();
