@@ -24,11 +24,16 @@ import { ForwardSession } from './relay/forward-session.ts';
 import type { SessionServices } from './relay/services.ts';
 import { ClientSession } from './relay/session.ts';
 import { CertificateAuthority } from './tls/authority.ts';
+import { ClientAuth, type ClientAuthRule } from './tls/client-auth.ts';
+import { ClientCertificates, type ClientCertificateRule } from './tls/client-certificates.ts';
 import type { KeyLog } from './tls/key-log.ts';
 import { UpstreamTls } from './tls/upstream-tls.ts';
 import { Dialler } from './upstream/dialler.ts';
 
 export { CertificateAuthority } from './tls/authority.ts';
+export type { ClientAuthRule } from './tls/client-auth.ts';
+export type { ClientCertificateRule } from './tls/client-certificates.ts';
+export { openClientIdentity, type ClientIdentity, type ClientIdentitySource } from './tls/client-identity.ts';
 export { KeyLog } from './tls/key-log.ts';
 export { Dialler } from './upstream/dialler.ts';
 export { UpstreamProxy } from './upstream/upstream-proxy.ts';
@@ -39,6 +44,10 @@ export interface CaptureOptions {
   readonly dialler: Dialler;
   /** PEM texts of CAs that are trusted upstream beside the system's and Node's. */
   readonly trustedCAs: readonly string[];
+  /** Ours, for upstreams that ask for one. */
+  readonly clientCertificates?: readonly ClientCertificateRule[] | undefined;
+  /** Which clients are asked for theirs. */
+  readonly clientAuth?: readonly ClientAuthRule[] | undefined;
   readonly bodies: {
     /** `none` counts bytes and keeps nothing. */
     readonly keep: 'whole' | 'none';
@@ -77,7 +86,7 @@ export class Capture {
     this.hooks = new CaptureHooks(options.onPluginFailure);
     this.dialler = options.dialler;
     this.authority = options.authority;
-    this.#upstreamTls = new UpstreamTls(options.trustedCAs, options.keyLog ?? null);
+    this.#upstreamTls = new UpstreamTls(options.trustedCAs, { certificates: new ClientCertificates(options.clientCertificates), keyLog: options.keyLog });
   }
 
   /** Runs `onStart`; from here on the hooks have all their taps. Rejects with what a plugin throws. */
@@ -92,6 +101,7 @@ export class Capture {
       authority: this.authority,
       dialler: this.dialler,
       upstreamTls: this.#upstreamTls,
+      clientAuth: new ClientAuth(this.#options.clientAuth),
       alpnMemory: new AlpnMemory(),
       keyLog: this.#options.keyLog ?? null,
       nextConnectionId: () => this.#nextId(),

@@ -45,8 +45,18 @@ export const ERRORS = {
     remedy: 'Nothing to mend here; look at why the client stopped.',
   },
   client_rejected_certificate: {
-    message: 'The client refused our certificate for {host}: {reason}.',
-    remedy: 'Let the client trust the job CA, or add the host to interceptor.passthrough to leave it undecrypted.',
+    message: 'The client refused our certificate for {host}: {reason}. This would leave it undecrypted: "passthrough": ["{pattern}"].',
+    remedy: 'Let the client trust the job CA; or, where it pins a certificate of its own, add to the profile: "interceptor": {"passthrough": ["{pattern}"]}.',
+  },
+  client_certificate_missing: {
+    message: 'The client showed no certificate, and interceptor.clientAuth requires one for {host}.',
+    remedy: 'Give the client a certificate (curl --cert), or set "require": false to record only who shows one.',
+    status: 403,
+  },
+  client_certificate_invalid: {
+    message: 'The certificate of the client, {subject}, is not accepted for {host}: {reason}.',
+    remedy: 'Let the client show a certificate that leads to the CA which interceptor.clientAuth names.',
+    status: 403,
   },
   client_tls_failed: {
     message: 'The TLS handshake with the client failed: {reason}.',
@@ -89,6 +99,16 @@ export const ERRORS = {
   upstream_certificate_invalid: {
     message: 'The certificate of {host} is not valid: {reason}.',
     remedy: 'If the server uses a private CA, name its file under interceptor.trustedCAs.',
+    status: 502,
+  },
+  client_certificate_required: {
+    message: '{host} asks for a client certificate, and none is configured for it; {authorities}.',
+    remedy: 'Name one in the profile: "interceptor": {"clientCertificates": [{"host": "{host}", "cert": "client.pem", "key": "client.key"}]}.',
+    status: 502,
+  },
+  client_certificate_rejected: {
+    message: '{host} refused our client certificate {subject}: {reason}.',
+    remedy: 'Check under interceptor.clientCertificates that it is of a CA that the server accepts, still valid, and meant for clients.',
     status: 502,
   },
   upstream_aborted: {
@@ -201,6 +221,10 @@ export const ERRORS = {
   trusted_ca_invalid: {
     message: 'The CA file {file} holds no usable certificate: {reason}.',
     remedy: 'Give PEM: one or more blocks that begin with -----BEGIN CERTIFICATE-----.',
+  },
+  client_certificate_unusable: {
+    message: 'The client certificate for {host} cannot be used: {reason}.',
+    remedy: 'Give `cert` and `key` in PEM (they may be one file), or `pkcs12`; and under `passphraseEnv` the variable of the host with the passphrase, where there is one.',
   },
   preset_unknown: {
     message: 'There is no preset `{preset}`{near}.',

@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { MentuError } from '../errors.ts';
 import type { ClientHello, Connection, Destination, Endpoint } from '../flow.ts';
 import type { Verdict } from '../decision.ts';
+import type { ClientCertificateRecord } from '../record-parts.ts';
 import type { ClientTlsRecord } from '../record.ts';
 import type { UpstreamLink } from '../upstream/link.ts';
 
@@ -45,9 +46,9 @@ export class CapturedConnection implements Connection {
   }
 
   /** Notes what the handshake with the client agreed on. It must be done at once: a socket that is gone tells nothing. */
-  secured(tls: TLSSocket): void {
+  secured(tls: TLSSocket, certificate: ClientCertificateRecord | null = null): void {
     const version = tls.getProtocol();
-    this.#tlsRecord = { ...ofHello(this.clientHello!), version, cipher: tls.getCipher().standardName, alpn: tls.alpnProtocol || null, client_certificate: null };
+    this.#tlsRecord = { ...ofHello(this.clientHello!), version, cipher: tls.getCipher().standardName, alpn: tls.alpnProtocol || null, client_certificate: certificate };
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { MentuError, type ErrorPlace } from '../errors.ts';
 import { parsePort } from './authority.ts';
-import { canonicalHost, isAddress } from './host.ts';
+import { canonicalHost, hostInUrl, isAddress } from './host.ts';
 
 export interface HostPattern {
   /** As the user wrote it. */
@@ -15,6 +15,11 @@ export interface HostPattern {
   readonly host: string;
   /** Null: every port. */
   readonly port: number | null;
+}
+
+/** The pattern of one host at one port, as a user would write it for TLS. */
+export function hostPatternText(host: string, port: number): string {
+  return port === 443 ? host : `${hostInUrl(host)}:${port}`;
 }
 
 /** Throws `host_pattern_invalid`, naming the pattern and what is wrong with it. */

@@ -24,11 +24,12 @@ export class HttpService implements Stage {
   }
 
   begin(): void {
-    const { link } = this.#session.connection;
+    const { connection } = this.#session;
     const server = this.#http2 ? this.#http2Server() : this.#http1Server();
-    // A server that ends a kept connection ends it for the client, as it would without us.
-    link?.watchIdleClose(() => {
-      if (server.isIdle) server.close();
+    // A server that ends a kept connection ends it for the client, as it would without us; one that refuses us says why to who asks.
+    connection.link?.watchIdleClose((failure) => {
+      if (failure) connection.failure = failure;
+      else if (server.isIdle) server.close();
     });
   }
 

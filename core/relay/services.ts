@@ -1,6 +1,7 @@
 /** What every session of a capture uses. */
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { CertificateAuthority } from '../tls/authority.ts';
+import type { ClientAuth } from '../tls/client-auth.ts';
 import type { KeyLog } from '../tls/key-log.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { UpstreamDialler } from '../upstream/dialler.ts';
@@ -11,6 +12,7 @@ export interface SessionServices {
   readonly authority: CertificateAuthority;
   readonly dialler: UpstreamDialler;
   readonly upstreamTls: UpstreamTls;
+  readonly clientAuth: ClientAuth;
   readonly alpnMemory: AlpnMemory;
   /** Takes the secrets of handshakes; null where nobody asked for them. */
   readonly keyLog: KeyLog | null;

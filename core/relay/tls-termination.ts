@@ -6,7 +6,9 @@ import type { TLSSocket } from 'node:tls';
 import { MentuError } from '../errors.ts';
 import { watchDeparture } from '../peek/departure.ts';
 import type { Outcome } from '../record.ts';
-import { clientTlsError, terminateTls } from '../tls/terminator.ts';
+import { clientAuthRefusal } from '../tls/client-auth.ts';
+import { clientTlsError, shownCertificate, terminateTls } from '../tls/terminator.ts';
+import { hostPatternText } from '../names/pattern.ts';
 import { asMentuError } from '../upstream/link.ts';
 import { mirrored, spoken } from './alpn-memory.ts';
 import { HttpService, linkFor } from './http-service.ts';
@@ -54,13 +56,18 @@ export class TlsTermination implements Stage {
   #terminate(alpn: readonly string[]): void {
     const { isOver, connection, services, stream } = this.#session;
     if (isOver) return;
-    const host = connection.clientHello!.sni ?? connection.host;
-    const context = services.authority.contextFor(host);
-    terminateTls(stream, { context, alpn, host, keyLog: services.keyLog }, (error, tls) => {
+    const { sni } = connection.clientHello!;
+    const { port } = connection.destination;
+    const host = sni ?? connection.host;
+    const rule = services.clientAuth.for(connection.host, port, sni);
+    const options = { context: services.authority.contextFor(host, rule), alpn, host, pattern: hostPatternText(host, port), clientAuth: rule, keyLog: services.keyLog };
+    terminateTls(stream, options, (error, tls) => {
       if (error) return this.#session.fail(error);
-      connection.secured(tls);
+      const certificate = rule && shownCertificate(tls, rule);
+      connection.secured(tls, certificate);
+      if (rule) connection.failure = clientAuthRefusal(rule, certificate, host) ?? connection.failure;
       tls.once('error', (late: Error) => {
-        if (connection.flows === 0) connection.failure = clientTlsError(late, host);
+        if (connection.flows === 0) connection.failure = clientTlsError(late, options);
       });
       this.#decrypted(tls);
     });

@@ -2,6 +2,7 @@
 import { X509Certificate, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { MentuError } from '../errors.ts';
+import type { ClientAuthRule } from './client-auth.ts';
 import { authorityCertificate, pem, serverCertificate, type DistinguishedName, type Validity } from './certificate.ts';
 
 const HOUR = 3_600_000;
@@ -70,17 +71,22 @@ export class CertificateAuthority {
     return { certificate: this.certificate, key: this.#privateKey.export({ type: 'pkcs8', format: 'pem' }) as string };
   }
 
-  /** The server context for a name or address, minted when it is first asked for. */
-  contextFor(host: string): SecureContext {
-    const known = this.#contexts.get(host);
-    this.#contexts.delete(host);
+  /**
+   * The server context for a name or address, minted when it is first asked for. @param rule by which clients are asked for
+   * a certificate: its context is one of its own, so that no session goes from one that does not ask to one that does.
+   */
+  contextFor(host: string, rule: ClientAuthRule | null = null): SecureContext {
+    const key = rule === null ? host : `${host} ${rule.host}`;
+    const known = this.#contexts.get(key);
+    this.#contexts.delete(key);
     if (known && known.until > Date.now()) {
-      this.#contexts.set(host, known);
+      this.#contexts.set(key, known);
       return known.context;
     }
-    const context = createSecureContext({ key: this.#leafKey, cert: this.mint(host), minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0' });
+    const asking = rule && { sessionIdContext: 'clientAuth', ...(rule.ca === null ? {} : { ca: rule.ca }) };
+    const context = createSecureContext({ key: this.#leafKey, cert: this.mint(host), minVersion: 'TLSv1', ciphers: 'DEFAULT:@SECLEVEL=0', ...asking });
     if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.delete(this.#contexts.keys().next().value!);
-    this.#contexts.set(host, { context, until: Date.now() + LONGEST_VALIDITY / 2 });
+    this.#contexts.set(key, { context, until: Date.now() + LONGEST_VALIDITY / 2 });
     return context;
   }
 

@@ -2,6 +2,8 @@
 import { TLSSocket, type SecureContext } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
+import type { ClientCertificateRecord } from '../record-parts.ts';
+import { clientCertificateRecord, type ClientAuthRule } from './client-auth.ts';
 import type { KeyLog } from './key-log.ts';
 
 const HANDSHAKE_TIMEOUT = 30_000;
@@ -9,18 +11,31 @@ const HANDSHAKE_TIMEOUT = 30_000;
 /** Alerts by which a client says that it does not believe a certificate (RFC 8446, section 6.2). */
 const REJECTION = /alert (unknown ca|bad certificate|certificate unknown|unsupported certificate|certificate expired|access denied)/i;
 
+export interface TerminatorOptions {
+  readonly context: SecureContext;
+  readonly alpn: readonly string[];
+  readonly host: string;
+  /** What the client's port and name are in `passthrough`, for the message to one that does not want us. */
+  readonly pattern: string;
+  /** By which the client is asked for a certificate; null does not ask. */
+  readonly clientAuth: ClientAuthRule | null;
+  readonly keyLog: KeyLog | null;
+}
+
 /**
  * Completes the handshake as the server. The bytes of the hello stand in the socket.
  * Calls back with `client_rejected_certificate`, `client_tls_failed` or `client_aborted` where it fails.
  */
 export function terminateTls(
   socket: Duplex,
-  options: { readonly context: SecureContext; readonly alpn: readonly string[]; readonly host: string; readonly keyLog: KeyLog | null },
+  options: TerminatorOptions,
   done: (error: MentuError | null, tls: TLSSocket) => void,
 ): void {
   const tls = new TLSSocket(socket, {
     isServer: true,
     secureContext: options.context,
+    // What is wrong with a certificate is said in HTTP, where a client can read it.
+    ...(options.clientAuth ? { requestCert: true, rejectUnauthorized: false } : {}),
     ...(options.alpn.length > 0 ? { ALPNProtocols: [...options.alpn] } : {}),
   });
   options.keyLog?.watch(tls);
@@ -45,7 +60,7 @@ export function terminateTls(
   };
   const secured = (): void => settle(null);
   const closed = (): void => settle(new MentuError('client_aborted'));
-  const failed = (error: Error): void => settle(clientTlsError(error, options.host));
+  const failed = (error: Error): void => settle(clientTlsError(error, options));
   const timer = setTimeout(() => settle(new MentuError('client_tls_failed', { reason: `no answer within ${HANDSHAKE_TIMEOUT / 1000} s` })), HANDSHAKE_TIMEOUT);
   tls.on('secure', secured);
   tls.on('close', closed);
@@ -57,9 +72,20 @@ export function terminateTls(
 }
 
 /** In TLS 1.3 a client's rejection arrives after our side of the handshake is over, as an error of the connection. */
-export function clientTlsError(error: Error & { reason?: string; code?: string }, host: string): MentuError {
+export function clientTlsError(error: Error & { reason?: string; code?: string }, { host, pattern }: Pick<TerminatorOptions, 'host' | 'pattern'>): MentuError {
   const reason = error.reason ?? error.message;
-  if (REJECTION.test(reason)) return new MentuError('client_rejected_certificate', { host, reason }, { cause: error });
+  if (REJECTION.test(reason)) return new MentuError('client_rejected_certificate', { host, pattern, reason }, { cause: error });
   if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return new MentuError('client_aborted', {}, { cause: error });
   return new MentuError('client_tls_failed', { reason }, { cause: error });
+}
+
+/** The certificate that the client showed by a rule; null where it has none. */
+export function shownCertificate(tls: TLSSocket, rule: ClientAuthRule): ClientCertificateRecord | null {
+  const certificate = tls.getPeerX509Certificate();
+  if (!certificate) return null;
+  // tls.Server says `authorized`; this socket has no tls.Server.
+  const { _handle: handle } = tls as unknown as { _handle: { verifyError(): (Error & { code?: string }) | null } | null };
+  const fault = handle ? handle.verifyError() : new Error('the connection is gone');
+  // Node adds advice on its own flags.
+  return clientCertificateRecord(rule, certificate, fault && fault.message.split(';')[0]!);
 }

@@ -1,22 +1,25 @@
 /** TLS to the upstream: verified, in the likeness of the client's hello, sessions resumed. */
 import type { Duplex } from 'node:stream';
-import { checkServerIdentity, connect, createSecureContext, getCACertificates, type SecureContext, type TLSSocket } from 'node:tls';
+import { checkServerIdentity, connect, createSecureContext, getCACertificates, type ConnectionOptions, type SecureContext, type TLSSocket } from 'node:tls';
 import { isIP } from 'node:net';
-import { MentuError } from '../errors.ts';
 import type { ClientHello } from '../flow.ts';
-import type { UpstreamRecord } from '../record.ts';
+import type { UpstreamTlsRecord } from '../record.ts';
 import type { PeerCertificateRecord } from '../record-parts.ts';
+import { inquireCertificate, type CertificateRequest } from './certificate-inquiry.ts';
+import { certificateRecord } from './certificate-record.ts';
+import { ClientCertificates } from './client-certificates.ts';
+import type { ClientIdentity } from './client-identity.ts';
 import type { KeyLog } from './key-log.ts';
 import { mirrorKey, mirroredOptions } from './mirror.ts';
+import { upstreamTlsError } from './upstream-alert.ts';
 
 const HANDSHAKE_TIMEOUT = 30_000;
 const MAX_CONTEXTS = 32;
 const MAX_SESSIONS = 500;
 
-/** OpenSSL's and Node's codes for a certificate that was read and not believed. */
-const CERTIFICATE_ERROR = /CERT|SELF_SIGNED|UNABLE_TO_|CRL_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH/;
-
 export interface UpstreamTlsTarget {
+  /** Canonical name or address: what was dialled. */
+  readonly dialled: string;
   /** The name or address that the certificate must be valid for. */
   readonly host: string;
   /** The server name to send; null sends none, as the client did. */
@@ -31,20 +34,24 @@ export interface UpstreamTlsTarget {
 export interface SecuredUpstream {
   readonly tls: TLSSocket;
   /** What the record says of the upstream's side. */
-  readonly record: NonNullable<UpstreamRecord['tls']>;
+  readonly record: UpstreamTlsRecord;
+  /** What stood ready for the server to ask for. */
+  readonly identity: ClientIdentity | null;
 }
 
 export class UpstreamTls {
   readonly #trustedCAs: readonly string[];
+  readonly #certificates: ClientCertificates;
   readonly #keyLog: KeyLog | null;
   #roots: string[] | null = null;
   readonly #contexts = new Map<string, SecureContext>();
   readonly #sessions = new Map<string, { ticket: Buffer; peer: PeerCertificateRecord | null }>();
 
   /** @param trustedCAs PEM texts that are trusted beside the system's and Node's own roots. */
-  constructor(trustedCAs: readonly string[], keyLog: KeyLog | null) {
+  constructor(trustedCAs: readonly string[], { certificates, keyLog }: { certificates?: ClientCertificates; keyLog?: KeyLog | null | undefined } = {}) {
     this.#trustedCAs = trustedCAs;
-    this.#keyLog = keyLog;
+    this.#certificates = certificates ?? new ClientCertificates();
+    this.#keyLog = keyLog ?? null;
   }
 
   /** Reads the system's roots ahead of the first connection, while there is time. */
@@ -52,21 +59,16 @@ export class UpstreamTls {
     this.#roots ??= [...new Set([...getCACertificates('default'), ...getCACertificates('system'), ...this.#trustedCAs])];
   }
 
-  /** Completes the handshake on a connected socket. Rejects with `upstream_certificate_invalid`, `upstream_tls_failed` or the signal's reason; the socket is closed then. */
+  /**
+   * Completes the handshake on a connected socket. Rejects with `upstream_certificate_invalid`, `client_certificate_rejected`,
+   * `upstream_tls_failed` or the signal's reason; the socket is closed then.
+   */
   handshake(socket: Duplex, target: UpstreamTlsTarget): Promise<SecuredUpstream> {
-    const context = this.#contextFor(target.hello);
-    const key = `${target.host}|${target.serverName}|${target.port}|${target.alpn}|${mirrorKey(target.hello)}`;
+    const identity = this.#certificates.for(target.dialled, target.port, target.host);
+    const key = `${target.host}|${target.serverName}|${target.port}|${target.alpn}|${identity?.sha256}|${mirrorKey(target.hello)}`;
     const session = this.#sessions.get(key);
     return new Promise((resolve, reject) => {
-      const tls = connect({
-        socket,
-        host: target.host,
-        ...(target.serverName !== null && !isIP(target.serverName) ? { servername: target.serverName } : {}),
-        secureContext: context,
-        checkServerIdentity: (_name, certificate) => checkServerIdentity(target.host, certificate),
-        ...(target.alpn.length > 0 ? { ALPNProtocols: [...target.alpn] } : {}),
-        ...(session ? { session: session.ticket } : {}),
-      });
+      const tls = connect({ socket, ...this.#options(target, identity), ...(session ? { session: session.ticket } : {}) });
       this.#keyLog?.watch(tls);
       const settle = (): void => {
         clearTimeout(timer);
@@ -77,8 +79,7 @@ export class UpstreamTls {
         settle();
         this.#sessions.delete(key);
         tls.destroy();
-        const certificate = CERTIFICATE_ERROR.test(error.code ?? '') && !/^ERR_SSL/.test(error.code ?? '');
-        reject(new MentuError(certificate ? 'upstream_certificate_invalid' : 'upstream_tls_failed', { host: target.host, reason: reasonOf(error) }, { cause: error }));
+        reject(upstreamTlsError(error, target.host, identity));
       };
       const timer = setTimeout(() => fail(new Error(`no answer within ${HANDSHAKE_TIMEOUT / 1000} s`)), HANDSHAKE_TIMEOUT);
       const closed = (): void => fail(new Error('the server closed the connection'));
@@ -99,9 +100,15 @@ export class UpstreamTls {
         peer = peerCertificate(tls) ?? peer;
         const { standardName } = tls.getCipher();
         const alpn = tls.alpnProtocol || null;
-        resolve({ tls, record: { version: tls.getProtocol(), cipher: standardName, alpn, peer_certificate: peer, client_certificate: null } });
+        const shown = identity && { subject: identity.subject, sha256: identity.sha256 };
+        resolve({ tls, identity, record: { version: tls.getProtocol(), cipher: standardName, alpn, peer_certificate: peer, client_certificate: shown } });
       });
     });
+  }
+
+  /** Asks a server whose handshake failed whether it wanted a certificate: null where not, or where there is no telling. The socket is closed then. */
+  inquire(socket: Duplex, target: UpstreamTlsTarget): Promise<CertificateRequest | null> {
+    return inquireCertificate(socket, this.#options(target, null));
   }
 
   close(): void {
@@ -109,18 +116,28 @@ export class UpstreamTls {
     this.#sessions.clear();
   }
 
-  #contextFor(hello: ClientHello | null): SecureContext {
-    const key = mirrorKey(hello);
+  #options({ host, serverName, hello, alpn }: UpstreamTlsTarget, identity: ClientIdentity | null): ConnectionOptions {
+    return {
+      host,
+      ...(serverName !== null && !isIP(serverName) ? { servername: serverName } : {}),
+      secureContext: this.#contextFor(hello, identity),
+      checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
+      ...(alpn.length > 0 ? { ALPNProtocols: [...alpn] } : {}),
+    };
+  }
+
+  #contextFor(hello: ClientHello | null, identity: ClientIdentity | null): SecureContext {
+    const key = `${identity?.sha256}|${mirrorKey(hello)}`;
     const known = this.#contexts.get(key);
     if (known) return known;
     this.warm();
-    const ca = this.#roots!;
+    const options = { ca: this.#roots!, ...identity?.material };
     let context: SecureContext;
     try {
-      context = createSecureContext({ ca, ...mirroredOptions(hello) });
+      context = createSecureContext({ ...options, ...mirroredOptions(hello) });
     } catch {
       // A combination that OpenSSL does not take as a whole: Node's own offer serves better than none.
-      context = createSecureContext({ ca });
+      context = createSecureContext(options);
     }
     if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.delete(this.#contexts.keys().next().value!);
     this.#contexts.set(key, context);
@@ -134,20 +151,7 @@ export class UpstreamTls {
   }
 }
 
-function reasonOf(error: Error & { reason?: string; code?: string }): string {
-  return error.reason ?? (error.code && !error.message.includes(error.code) ? `${error.message} (${error.code})` : error.message);
-}
-
 function peerCertificate(tls: TLSSocket): PeerCertificateRecord | null {
   const certificate = tls.getPeerX509Certificate();
-  if (!certificate) return null;
-  return {
-    subject: certificate.subject ?? '',
-    issuer: certificate.issuer ?? '',
-    serial: certificate.serialNumber,
-    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-    valid_from: new Date(certificate.validFrom).toISOString(),
-    valid_to: new Date(certificate.validTo).toISOString(),
-    alt_names: certificate.subjectAltName ?? '',
-  };
+  return certificate ? certificateRecord(certificate) : null;
 }

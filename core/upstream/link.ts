@@ -10,7 +10,8 @@ import { Http2Client } from '../http2/client.ts';
 import { canonicalHost } from '../names/host.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { UpstreamRecord } from '../record.ts';
-import type { UpstreamTls } from '../tls/upstream-tls.ts';
+import type { UpstreamTls, UpstreamTlsTarget } from '../tls/upstream-tls.ts';
+import { CertificateDemand, type UnprovenConnection } from './certificate-demand.ts';
 import type { Dialled, UpstreamDialler } from './dialler.ts';
 
 /** HTTP/1 connections that one link opens side by side; only a client of HTTP/2 can want more than one. */
@@ -40,6 +41,8 @@ export interface LinkFacts {
 interface Standing {
   readonly facts: LinkFacts;
   readonly client: Http1Client | Http2Client;
+  /** Until the server has answered, where it may still refuse us for our certificate. */
+  readonly unproven: UnprovenConnection | null;
 }
 
 /** Told of the connection that an exchange will use, before it is used. */
@@ -55,7 +58,7 @@ export class UpstreamLink {
   readonly target: LinkTarget;
   readonly #dialler: UpstreamDialler;
   readonly #tls: UpstreamTls;
-  #onIdleClose = (): void => {};
+  #onIdleClose: (failure: MentuError | null) => void = () => {};
   readonly #connections = new Set<Standing>();
   readonly #waiting: Waiting[] = [];
   readonly #abort = new AbortController();
@@ -68,8 +71,8 @@ export class UpstreamLink {
     this.#tls = tls;
   }
 
-  /** @param onIdleClose the upstream closed the last connection while nothing was under way. */
-  watchIdleClose(onIdleClose: () => void): void {
+  /** @param onIdleClose the upstream closed the last connection while nothing was under way; `failure`, where it is known why. */
+  watchIdleClose(onIdleClose: (failure: MentuError | null) => void): void {
     this.#onIdleClose = onIdleClose;
   }
 
@@ -105,11 +108,11 @@ export class UpstreamLink {
   }
 
   #send(standing: Standing, onConnection: OnConnection, events: UpstreamEvents, ready: (exchange: UpstreamExchange) => void): void {
-    const { client, facts } = standing;
+    const { client, facts, unproven } = standing;
     const head = onConnection(facts, client.used > 0);
     let exchange: UpstreamExchange;
     try {
-      exchange = client.send(head, events);
+      exchange = client.send(head, unproven === null || unproven.isProven ? events : unproven.watched(events));
     } catch (cause) {
       // What the codec cannot write, such as a session that ended in this turn.
       const reason = cause instanceof Error ? cause.message : String(cause);
@@ -145,9 +148,7 @@ export class UpstreamLink {
   async #connect(): Promise<Standing> {
     this.#dialling++;
     try {
-      const { host, address, port } = this.target;
-      const dialled = await this.#dialler.dial({ host, address, port, signal: this.#abort.signal });
-      const standing = await this.#secure(dialled);
+      const standing = await this.#secure(await this.#dial());
       if (this.#closed) {
         standing.client.destroy();
         throw new MentuError('shutting_down');
@@ -159,10 +160,22 @@ export class UpstreamLink {
     }
   }
 
+  #dial(): Promise<Dialled> {
+    const { host, address, port } = this.target;
+    return this.#dialler.dial({ host, address, port, signal: this.#abort.signal });
+  }
+
+  #tlsTarget(): UpstreamTlsTarget | null {
+    const { tls, host, port } = this.target;
+    return tls && { dialled: host, host: identity(tls.serverName, host), serverName: tls.serverName, port, hello: tls.hello, alpn: tls.alpn, signal: this.#abort.signal };
+  }
+
   async #secure(dialled: Dialled): Promise<Standing> {
-    const { tls: wanted, host, port } = this.target;
+    const { host } = this.target;
+    const tlsTarget = this.#tlsTarget();
+    const demand = tlsTarget && new CertificateDemand(host, async () => this.#tls.inquire((await this.#dial()).socket, tlsTarget));
     const start = performance.now();
-    const secured = wanted ? await this.#tls.handshake(dialled.socket, { host: identity(wanted.serverName, host), serverName: wanted.serverName, port, hello: wanted.hello, alpn: wanted.alpn, signal: this.#abort.signal }) : null;
+    const secured = tlsTarget && (await this.#tls.handshake(dialled.socket, tlsTarget).catch(async (error: unknown) => Promise.reject(await demand!.explain(error))));
     const alpn = secured?.record.alpn ?? null;
     const isHttp2 = alpn === 'h2' || this.target.http2;
     const facts: LinkFacts = {
@@ -179,11 +192,20 @@ export class UpstreamLink {
       if (this.#closed) return;
       // There is room for another, which may be what requests wait for.
       if (this.#waiting.length > 0) this.#dialForWaiting();
-      else if (this.#connections.size === 0 && this.#dialling === 0) this.#onIdleClose();
+      else if (this.#connections.size === 0 && this.#dialling === 0) this.#idleClosed(standing);
     };
+    const unproven = (secured && demand?.watch(secured)) ?? null;
     const client = isHttp2 ? new Http2Client(connection, secured ? 'https' : 'http', host, gone) : new Http1Client(connection, host, gone);
-    const standing: Standing = { facts, client };
+    const standing: Standing = { facts, client, unproven };
     return standing;
+  }
+
+  #idleClosed({ unproven, client }: Standing): void {
+    if (unproven === null || unproven.isProven || client.used > 0) return this.#onIdleClose(null);
+    // A server that hangs up on a greeting has perhaps refused our certificate. Without a reason it is for the first request to find one.
+    void unproven.verdict().then((failure) => {
+      if (failure && !this.#closed) this.#onIdleClose(failure);
+    });
   }
 
   /** Called when an exchange of HTTP/1 has freed its connection. */

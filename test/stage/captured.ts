@@ -6,7 +6,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
-import { Capture, CertificateAuthority, Dialler, type KeyLog } from '../../core/capture.ts';
+import { Capture, CertificateAuthority, Dialler, type ClientAuthRule, type ClientCertificateRule, type KeyLog } from '../../core/capture.ts';
 import type { FlowRecord, MentuError, PluginHooks } from '../../core/index.ts';
 import { originCA } from './origin.ts';
 import { Wire, soon, until } from './wire.ts';
@@ -19,6 +19,8 @@ export interface StageOptions {
   readonly keyLog?: KeyLog;
   /** PEM; the CA of the test origins where it is left out. */
   readonly trustedCAs?: readonly string[];
+  readonly clientCertificates?: readonly ClientCertificateRule[];
+  readonly clientAuth?: readonly ClientAuthRule[];
 }
 
 /** Where names lead: an origin, or `address:port`. */
@@ -41,6 +43,8 @@ export class Stage implements AsyncDisposable {
       authority: CertificateAuthority.create('stage'),
       dialler: new Dialler({ hosts }),
       trustedCAs: options.trustedCAs ?? [originCA.certificate],
+      clientCertificates: options.clientCertificates,
+      clientAuth: options.clientAuth,
       ...(options.maxConnections === undefined ? {} : { maxConnections: options.maxConnections }),
       keyLog: options.keyLog ?? null,
       bodies: { keep: 'whole', limit: 1024 * 1024, quota: 1024 * 1024 * 1024, ...options.bodies },
