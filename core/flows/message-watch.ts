@@ -43,6 +43,12 @@ export class MessageWatch {
     else if (message.rope.size > 0) message.rope.take();
   }
 
+  /** The message under way was broken off: nobody is told. */
+  drop(from: 'client' | 'server'): void {
+    this.#under[from].size = 0;
+    this.#under[from].rope.take();
+  }
+
   /** The message under way is whole. */
   end(from: 'client' | 'server'): void {
     const { size, rope } = this.#under[from];
