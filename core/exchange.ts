@@ -20,8 +20,10 @@ export interface RequestHead {
   readonly headers: Headers;
   /** False where the head ends the request. */
   readonly hasBody: boolean;
-  /** True where the client asks for another protocol on this connection (RFC 9110, section 7.8). */
+  /** True where the client asks for another protocol: on this connection by `Upgrade` (RFC 9110, section 7.8), or on this stream by extended CONNECT. */
   readonly wantsUpgrade: boolean;
+  /** The protocol that an extended CONNECT asks for (RFC 8441, RFC 9220), such as `websocket`; then there is no body. */
+  readonly protocol?: string | undefined;
 }
 
 export interface ResponseHead {
@@ -67,8 +69,12 @@ export interface ClientExchange {
   abandonRequest(): void;
   /** Breaks the exchange off so that the client sees it. */
   reset(): void;
-  /** After a 101 was forwarded: the connection's bytes, which are no longer this codec's. */
-  detach(): Duplex | null;
+  /**
+   * Grants what `wantsUpgrade` asks for: sends the answer (101, or 2xx to an extended CONNECT), and gives the bytes of the connection
+   * or stream, which are no longer this codec's. Null where there is none any more; then the events have said so.
+   * A stream that is reset closes without having ended.
+   */
+  detach(head: ResponseHead): Duplex | null;
 }
 
 /** What the upstream's codec tells the relay. */
@@ -81,7 +87,7 @@ export interface UpstreamEvents {
   /** The exchange is over; nothing follows. `untouched`: not a byte of an answer had come. */
   onUpstreamError(error: MentuError, untouched: boolean): void;
   onUpstreamDrain(): void;
-  /** After a 101 or a 2xx to CONNECT: the connection's bytes. */
+  /** After a 101, or a 2xx to an extended CONNECT: the bytes of the connection or stream, in the way of `detach`. Nothing else follows. */
   onUpgrade(head: ResponseHead, connection: Duplex): void;
 }
 

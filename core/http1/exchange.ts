@@ -136,7 +136,8 @@ export class Http1Exchange implements ClientExchange {
     else breakConnection(this.#socket);
   }
 
-  detach(): Duplex {
+  detach(head: ResponseHead): Duplex {
+    this.inform(head);
     this.#over = true;
     this.#writer.flush();
     return this.#owner.detach();

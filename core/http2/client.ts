@@ -4,22 +4,26 @@ import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import { Headers } from '../headers.ts';
 import { MAX_HEAD_BYTES } from '../http1/head.ts';
-import type { RequestHead, ResponseHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
-import { fieldObject, regularFields } from './fields.ts';
+import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
+import { fieldObject, responseHead } from './fields.ts';
 import { cancelStream } from './reset.ts';
 import { CONNECTION_WINDOW, LIMITS, STREAM_WINDOW } from './server.ts';
+import { Http2UpgradeExchange, type UpgradeSession } from './upstream-upgrade.ts';
 
 const FLAG_END_STREAM = 0x1;
 
-export class Http2Client {
+export class Http2Client implements UpgradeSession {
   readonly #session: ClientHttp2Session;
-  readonly #host: string;
+  readonly host: string;
+  /** What the upstream's SETTINGS say of extended CONNECT (RFC 8441); null until they have come. */
+  #takesUpgrades: boolean | null = null;
+  readonly #onSettings: (() => void)[] = [];
   #closed = false;
   #used = 0;
   #failure = 'the connection was closed';
 
   constructor(socket: Duplex, scheme: 'http' | 'https', host: string, onClose: () => void) {
-    this.#host = host;
+    this.host = host;
     this.#session = connect(`${scheme}://upstream.invalid`, {
       createConnection: () => socket,
       ...LIMITS,
@@ -29,11 +33,16 @@ export class Http2Client {
     this.#session.on('error', (error: Error) => {
       this.#failure = error.message;
     });
+    this.#session.on('remoteSettings', ({ enableConnectProtocol }) => {
+      this.#takesUpgrades = enableConnectProtocol === true;
+      for (const ready of this.#onSettings.splice(0)) ready();
+    });
     this.#session.on('goaway', () => {
       this.#closed = true;
     });
     this.#session.on('close', () => {
       this.#closed = true;
+      for (const ready of this.#onSettings.splice(0)) ready();
       onClose();
     });
   }
@@ -50,12 +59,31 @@ export class Http2Client {
     return this.#used;
   }
 
+  /** Calls back with whether the upstream takes extended CONNECT, once its SETTINGS have come. */
+  whenSettled(settled: (takesUpgrades: boolean) => void): void {
+    if (this.#takesUpgrades !== null || this.isClosed) return settled(this.#takesUpgrades ?? false);
+    this.#onSettings.push(() => settled(this.#takesUpgrades ?? false));
+  }
+
+  whenUpgradable(ready: (refusal: string | null) => void): void {
+    this.whenSettled((takes) => ready(takes ? null : this.isClosed ? this.#failure : 'it takes no extended CONNECT (RFC 8441)'));
+  }
+
+  request(raw: string[]): ClientHttp2Stream {
+    return this.#session.request(raw, { endStream: false } as never);
+  }
+
+  failure(): string {
+    return this.#failure;
+  }
+
   send(head: RequestHead, events: UpstreamEvents): UpstreamExchange {
     this.#used++;
+    if (head.protocol) return new Http2UpgradeExchange(this, head, events);
     const raw = [':method', head.method, ':scheme', head.scheme, ':authority', head.authority, ':path', head.path];
     for (const part of head.headers.raw) raw.push(part);
     const stream = this.#session.request(raw, { endStream: !head.hasBody, waitForTrailers: head.hasBody } as never);
-    return new Http2UpstreamExchange(stream, head, events, this.#host, () => this.#failure);
+    return new Http2UpstreamExchange(stream, head, events, this.host, () => this.#failure);
   }
 
   destroy(): void {
@@ -156,8 +184,4 @@ class Http2UpstreamExchange implements UpstreamExchange {
     this.#over = true;
     cancelStream(this.#stream);
   }
-}
-
-function responseHead(raw: string[], hasBody: boolean): ResponseHead {
-  return { status: Number(raw[0] === ':status' ? raw[1] : 0), statusText: '', httpVersion: '2', headers: regularFields(raw), hasBody };
 }

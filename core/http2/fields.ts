@@ -1,4 +1,5 @@
 /** Header lists of HTTP/2 in the forms that node:http2 takes and gives. */
+import type { ResponseHead } from '../exchange.ts';
 import { Headers } from '../headers.ts';
 
 /** The list without its pseudo-header fields, which come first (RFC 9113, section 8.3). */
@@ -20,4 +21,9 @@ export function fieldObject(headers: Headers): Record<string, string | string[]>
     else fields[name] = [before, raw[i + 1]!];
   }
   return fields;
+}
+
+/** The head of a response as node:http2 gives it. */
+export function responseHead(raw: string[], hasBody: boolean): ResponseHead {
+  return { status: Number(raw[0] === ':status' ? raw[1] : 0), statusText: '', httpVersion: '2', headers: regularFields(raw), hasBody };
 }

@@ -7,6 +7,7 @@ import { MAX_FIELDS, MAX_HEAD_BYTES } from '../http1/head.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../exchange.ts';
 import { fieldObject, regularFields } from './fields.ts';
 import { breakStream } from './reset.ts';
+import { Http2Tunnel } from './tunnel.ts';
 
 /** Bytes that a stream, and the whole connection, may have on the way to us unread. */
 export const STREAM_WINDOW = 1024 * 1024;
@@ -14,6 +15,7 @@ export const CONNECTION_WINDOW = 8 * 1024 * 1024;
 const MAX_STREAMS = 256;
 /** The same bounds for heads as in HTTP/1; node:http2's own are lower, and it ends the whole connection at them. */
 export const LIMITS = { maxHeaderListPairs: MAX_FIELDS, maxSendHeaderBlockLength: MAX_HEAD_BYTES };
+const UPGRADES = { enableConnectProtocol: true };
 const FLAG_END_STREAM = 0x1;
 
 export interface Http2ServerEvents {
@@ -25,10 +27,12 @@ export class Http2Server {
   readonly #session: Http2Session;
   #open = 0;
 
-  constructor(socket: Duplex, scheme: 'http' | 'https', events: Http2ServerEvents) {
+  /** @param takesUpgrades offers extended CONNECT from the beginning (RFC 8441, section 3). */
+  constructor(socket: Duplex, scheme: 'http' | 'https', events: Http2ServerEvents, takesUpgrades = false) {
     const session = performServerHandshake(socket, {
       ...LIMITS,
-      settings: { initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEAD_BYTES },
+      settings: {
+        ...(takesUpgrades ? UPGRADES : {}), initialWindowSize: STREAM_WINDOW, maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: MAX_HEAD_BYTES },
     });
     this.#session = session;
     session.setLocalWindowSize(CONNECTION_WINDOW);
@@ -41,6 +45,11 @@ export class Http2Server {
     session.on('close', () => events.onClose());
     // Half of a connection carries no HTTP/2: a client that has ended its side is gone, whether it said so or not.
     socket.once('end', () => session.destroy());
+  }
+
+  /** Offers extended CONNECT from now on. */
+  offerUpgrades(): void {
+    if (!this.#session.closed && !this.#session.destroyed && !this.#session.localSettings.enableConnectProtocol) this.#session.settings(UPGRADES);
   }
 
   get isIdle(): boolean {
@@ -78,6 +87,7 @@ class Http2Exchange implements ClientExchange {
       for (let i = 0; i < raw.length && raw[i]!.startsWith(':'); i += 2) if (raw[i] === name) return raw[i + 1]!;
       return '';
     };
+    const protocol = pseudo(':protocol') || undefined;
     this.head = {
       method: pseudo(':method'),
       scheme,
@@ -85,8 +95,10 @@ class Http2Exchange implements ClientExchange {
       path: pseudo(':path') || '/',
       httpVersion: '2',
       headers: regularFields(raw),
-      hasBody,
-      wantsUpgrade: false,
+      // What follows an extended CONNECT is the other protocol's.
+      hasBody: hasBody && protocol === undefined,
+      wantsUpgrade: protocol !== undefined,
+      protocol,
     };
     stream.on('error', ignore);
     stream.on('close', () => this.#closed());
@@ -108,6 +120,7 @@ class Http2Exchange implements ClientExchange {
     this.#started = true;
     const stream = this.#stream;
     const events = this.#events!;
+    if (this.head.wantsUpgrade) return;
     if (!this.head.hasBody) {
       stream.resume();
       return;
@@ -151,6 +164,8 @@ class Http2Exchange implements ClientExchange {
     if (stream.destroyed || stream.writableEnded) return;
     stream.on('wantTrailers', () => this.#attempt(() => stream.sendTrailers(trailers ? fieldObject(trailers) : {})));
     stream.end();
+    // The client's half was to become the other protocol's, and does not.
+    if (this.head.wantsUpgrade) stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
   }
 
   abandonRequest(): void {
@@ -163,8 +178,12 @@ class Http2Exchange implements ClientExchange {
     breakStream(this.#stream);
   }
 
-  detach(): null {
-    return null;
+  detach(head: ResponseHead): Duplex | null {
+    const stream = this.#stream;
+    this.#attempt(() => stream.respond([':status', String(head.status), ...head.headers.raw], { sendDate: false } as never));
+    if (!stream.headersSent) return null;
+    this.#over = true;
+    return new Http2Tunnel(stream);
   }
 
   /** Runs what node:http2 refuses by throwing: a head that HTTP/2 has no form for. A stream that is closed says so by its 'close'. */

@@ -18,7 +18,7 @@ export function mirrored(chosen: string | null, offered: readonly string[]): rea
 }
 
 export class AlpnMemory {
-  readonly #entries = new Map<string, { alpn: string | null; until: number }>();
+  readonly #entries = new Map<string, { alpn: string | null; until: number; upgrades: boolean }>();
 
   /** The protocol chosen last, null for none; undefined where nothing is known. */
   recall(host: string, port: number, serverName: string | null, offered: readonly string[]): string | null | undefined {
@@ -30,7 +30,17 @@ export class AlpnMemory {
     const key = keyOf(host, port, serverName, offered);
     this.#entries.delete(key);
     if (this.#entries.size >= MAX_ENTRIES) this.#entries.delete(this.#entries.keys().next().value!);
-    this.#entries.set(key, { alpn, until: performance.now() + LIFETIME });
+    this.#entries.set(key, { alpn, until: performance.now() + LIFETIME, upgrades: false });
+  }
+
+  /** Whether the upstream took extended CONNECT (RFC 8441) when it was asked last. */
+  recallUpgrades(host: string, port: number, serverName: string | null, offered: readonly string[]): boolean {
+    return this.#entries.get(keyOf(host, port, serverName, offered))?.upgrades ?? false;
+  }
+
+  learnUpgrades(host: string, port: number, serverName: string | null, offered: readonly string[], served: boolean): void {
+    const entry = this.#entries.get(keyOf(host, port, serverName, offered));
+    if (entry) entry.upgrades = served;
   }
 }
 

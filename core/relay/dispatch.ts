@@ -16,6 +16,8 @@ export class Dispatch {
   readonly #flow: HttpFlow;
   readonly #head: RequestHead;
   readonly #toProxy: boolean;
+  /** The request as the upstream got it; null until then. */
+  sent: RequestHead | null = null;
   #waiting = false;
   #repeated = false;
 
@@ -55,7 +57,7 @@ export class Dispatch {
     flow.upstream = facts;
     flow.upstreamReused = reused;
     flow.sendStarted = performance.now();
-    return requestFor(this.#head, facts.httpVersion, this.#toProxy);
+    return (this.sent = requestFor(this.#head, facts.httpVersion, this.#toProxy));
   };
 }
 

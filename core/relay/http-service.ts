@@ -6,6 +6,7 @@ import { Http1Server } from '../http1/server.ts';
 import { Http2Server } from '../http2/server.ts';
 import type { Outcome } from '../record.ts';
 import { UpstreamLink, type LinkTarget } from '../upstream/link.ts';
+import { spoken } from './alpn-memory.ts';
 import { denialAnswer, failureAnswer } from './answer.ts';
 import { FlowRelay } from './relay.ts';
 import { routeRequest, settleAuthority } from './route.ts';
@@ -25,9 +26,10 @@ export class HttpService implements Stage {
 
   begin(): void {
     const { connection } = this.#session;
-    const server = this.#http2 ? this.#http2Server() : this.#http1Server();
+    const { link } = connection;
+    const server = this.#http2 ? this.#http2Server(link) : this.#http1Server();
     // A server that ends a kept connection ends it for the client, as it would without us; one that refuses us says why to who asks.
-    connection.link?.watchIdleClose((failure) => {
+    link?.watchIdleClose((failure) => {
       if (failure) connection.failure = failure;
       else if (server.isIdle) server.close();
     });
@@ -44,13 +46,25 @@ export class HttpService implements Stage {
     });
   }
 
-  #http2Server(): Http2Server {
+  #http2Server(link: UpstreamLink | null): Http2Server {
     const { connection } = this.#session;
     const onExchange = (exchange: ClientExchange): void => {
       const problem = settleAuthority(exchange.head, connection);
       this.#relay(exchange).begin(problem);
     };
-    return new Http2Server(this.#stream, connection.clientHello ? 'https' : 'http', { onExchange, onClose: this.#onClose });
+    // Extended CONNECT is offered where the upstream serves it: that is remembered, known by now, or told by its first SETTINGS.
+    const { alpnMemory } = this.#session.services;
+    const { host, destination, clientHello } = connection;
+    const place = [host, destination.port, clientHello?.sni ?? null, spoken(clientHello?.alpn ?? [])] as const;
+    let server: Http2Server | null = null;
+    let served = link !== null && alpnMemory.recallUpgrades(...place);
+    link?.watchUpgrades((now) => {
+      served = now;
+      alpnMemory.learnUpgrades(...place, now);
+      if (now) server?.offerUpgrades();
+    });
+    server = new Http2Server(this.#stream, connection.clientHello ? 'https' : 'http', { onExchange, onClose: this.#onClose }, served);
+    return server;
   }
 
   #relay(exchange: ClientExchange): FlowRelay {

@@ -18,7 +18,7 @@ import { HttpFlow } from '../flows/http-flow.ts';
 import { Refusal, answered, denied, failed, type Ending } from './refusal.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { HELD_BY_PEER, Tee } from '../flows/tee.ts';
-import { joinUpgraded } from './upgrade.ts';
+import { Upgrade } from './upgrade.ts';
 import { readRequest } from '../streams/formats.ts';
 import type { CapturedConnection } from '../flows/captured-connection.ts';
 
@@ -32,6 +32,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   readonly #dispatch: Dispatch;
   #upstream: UpstreamExchange | null = null;
   #refusal: Refusal | null = null;
+  #upgrade: Upgrade | null = null;
   readonly #request: Tee;
   readonly #response: ResponseRelay;
   #requestEnded: boolean;
@@ -200,10 +201,10 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
 
   onUpgrade(head: ResponseHead, connection: Duplex): void {
     this.#upstream = null;
-    const wanted = !this.#finished && this.#requestEnded;
-    if (wanted && joinUpgraded(this.flow, this.#client, head, connection, ({ outcome, error }) => this.#finish(outcome, error))) return;
-    connection.destroy();
-    this.#fail(new MentuError('upstream_protocol_error', { host: this.flow.connection.host, reason: 'it switched protocols unasked' }));
+    if (this.#finished) return void connection.destroy();
+    this.#upgrade = new Upgrade(this.flow, this.#client, this.#recorder, head, connection, ({ outcome, error }) => this.#finish(outcome, error));
+    const fault = this.#upgrade.begin(this.#requestEnded ? this.#dispatch.sent : null);
+    if (fault) this.#fail(fault);
   }
 
   /** The exchange failed before or after its answer began. */
@@ -239,6 +240,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     if (this.#finished) return;
     this.#finished = true;
     this.#response.shut();
+    this.#upgrade?.abort();
     if (this.#overtaken) clearTimeout(this.#overtaken);
     this.flow.ended = performance.now();
     this.#recorder.complete(this, outcome, error);

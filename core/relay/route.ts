@@ -49,7 +49,9 @@ export function hostField(line: RequestLine): string | null {
 export function settleAuthority(head: RequestHead, connection: CapturedConnection): MentuError | null {
   const hosts = head.headers.getAll('host');
   if (hosts.length > 1) return bad('there is more than one Host');
-  if (head.method === 'CONNECT') return bad('CONNECT is for an explicit proxy');
+  if (head.protocol === undefined && head.method === 'CONNECT') return bad('CONNECT is for an explicit proxy');
+  // Others lead to further destinations (RFC 9298), past the decision on this one.
+  if (head.protocol !== undefined && (head.method !== 'CONNECT' || head.protocol !== 'websocket')) return bad(`the :protocol ${JSON.stringify(head.protocol)} is not served`);
   // Over HTTP/1 it would be read as a target of another form, for another authority.
   if (!isPath(head.path)) return bad(':path is no path');
   if (head.authority === '') head.authority = hosts[0] ?? destinationAuthority(connection, head.scheme);

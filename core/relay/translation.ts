@@ -1,6 +1,7 @@
 /** Heads on their way between HTTP versions: hop-by-hop fields, Host and `:authority`, cookie crumbs. */
 import { Headers } from '../headers.ts';
 import type { RequestHead, ResponseHead } from '../exchange.ts';
+import { acceptanceOf, webSocketKey } from '../websocket/handshake.ts';
 
 /** Fields that hold for one connection of HTTP/1 and are malformed in HTTP/2 (RFC 9113, section 8.2.2). */
 const CONNECTION_FIELDS = new Set(['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings']);
@@ -12,9 +13,40 @@ const PROXY_FIELDS = new Set(['proxy-connection', 'proxy-authorization']);
 /** The request as it goes to an upstream of the given version. The given head is left alone where anything must change. */
 export function requestFor(head: RequestHead, version: '1.1' | '2', toProxy: boolean): RequestHead {
   const fromHttp1 = head.httpVersion.startsWith('1');
+  if (head.protocol && version === '1.1') return upgradeRequest(head, head.protocol);
+  if (fromHttp1 && version === '2' && head.wantsUpgrade && head.headers.get('upgrade')!.toLowerCase() === 'websocket') return extendedConnect(head);
   if (version === '2') return { ...head, headers: fromHttp1 ? lowerCased(head.headers) : head.headers };
   if (!fromHttp1) return { ...head, httpVersion: '1.1', headers: withHost(head) };
   return needsScrubbing(head.headers, toProxy) ? { ...head, headers: scrubbed(head.headers, toProxy) } : head;
+}
+
+/** An extended CONNECT as HTTP/1.1 says it (RFC 8441, section 5). */
+function upgradeRequest(head: RequestHead, protocol: string): RequestHead {
+  const { raw } = withHost(head);
+  raw.push('connection', 'Upgrade', 'upgrade', protocol);
+  if (protocol === 'websocket') raw.push('sec-websocket-key', webSocketKey());
+  return { ...head, method: 'GET', httpVersion: '1.1', headers: new Headers(raw) };
+}
+
+/** The handshake of a WebSocket as HTTP/2 says it. */
+function extendedConnect(head: RequestHead): RequestHead {
+  const headers = lowerCased(head.headers);
+  headers.delete('sec-websocket-key');
+  return { ...head, method: 'CONNECT', protocol: 'websocket', headers };
+}
+
+/** The consent to another protocol, as it goes to the client. */
+export function upgradeFor(head: ResponseHead, request: RequestHead): ResponseHead {
+  const toHttp1 = request.httpVersion.startsWith('1');
+  if (toHttp1 === head.httpVersion.startsWith('1')) return head;
+  if (toHttp1) {
+    const accept = acceptanceOf(request.headers.get('sec-websocket-key') ?? '');
+    const headers = new Headers(['Upgrade', 'websocket', 'Connection', 'Upgrade', 'Sec-WebSocket-Accept', accept, ...head.headers.raw]);
+    return { ...head, status: 101, statusText: 'Switching Protocols', headers };
+  }
+  const headers = lowerCased(head.headers);
+  headers.delete('sec-websocket-accept');
+  return { ...head, status: 200, statusText: '', headers };
 }
 
 /** The response as it goes to a client of the given version. */

@@ -59,6 +59,7 @@ export class UpstreamLink {
   readonly #dialler: UpstreamDialler;
   readonly #tls: UpstreamTls;
   #onIdleClose: (failure: MentuError | null) => void = () => {};
+  #onUpgrades: (served: boolean) => void = () => {};
   readonly #connections = new Set<Standing>();
   readonly #waiting: Waiting[] = [];
   readonly #abort = new AbortController();
@@ -74,6 +75,18 @@ export class UpstreamLink {
   /** @param onIdleClose the upstream closed the last connection while nothing was under way; `failure`, where it is known why. */
   watchIdleClose(onIdleClose: (failure: MentuError | null) => void): void {
     this.#onIdleClose = onIdleClose;
+  }
+
+  /** @param onUpgrades told of each new connection whether extended CONNECT can be served by it, as soon as that is known. */
+  watchUpgrades(onUpgrades: (served: boolean) => void): void {
+    this.#onUpgrades = onUpgrades;
+    for (const { client } of this.#connections) this.#tellUpgrades(client);
+  }
+
+  #tellUpgrades(client: Http1Client | Http2Client): void {
+    // To HTTP/1.1 it is translated.
+    if (client instanceof Http1Client) this.#onUpgrades(true);
+    else client.whenSettled((served) => !client.isClosed && this.#onUpgrades(served));
   }
 
   /** Opens the first connection ahead of any request, to learn what the upstream speaks. Rejects with a `MentuError`. */
@@ -154,6 +167,7 @@ export class UpstreamLink {
         throw new MentuError('shutting_down');
       }
       this.#connections.add(standing);
+      this.#tellUpgrades(standing.client);
       return standing;
     } finally {
       this.#dialling--;

@@ -25,6 +25,7 @@ export class WebSocketRecording implements SpliceTap, RecordPart, DirectionOwner
   readonly #extensions: string | null;
   readonly #sides: Readonly<Record<Side, Direction>>;
   #close: WebSocketRecord['close'] = null;
+  readonly #closing = new Set<Side>();
   #fault: string | null = null;
   #logIsFull = false;
   #finished = false;
@@ -72,6 +73,7 @@ export class WebSocketRecording implements SpliceTap, RecordPart, DirectionOwner
     const keeps = this.settings?.keep === 'whole';
     if (opcode === 'close') {
       const code = payload.length < 2 ? null : payload.readUInt16BE(0);
+      this.#closing.add(from);
       this.#close ??= { code, reason: keeps ? payload.toString('utf8', 2) : '', from };
     }
     const data = payload.length === 0 ? NO_DATA : keeps ? dataRecord(payload, false) : { ...NO_DATA, data_truncated: true };
@@ -80,6 +82,11 @@ export class WebSocketRecording implements SpliceTap, RecordPart, DirectionOwner
 
   fault(from: Side, reason: string): void {
     this.#fault ??= `${from}: ${reason}`;
+  }
+
+  /** Both sides have said that they are done; how they leave after it is of no account (RFC 6455, section 7.1.4). */
+  get isClosed(): boolean {
+    return this.#closing.size === 2;
   }
 
   /** Nothing more is read. Must be called, recorded or not. */
