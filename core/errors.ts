@@ -168,6 +168,14 @@ export const ERRORS = {
     message: '{lines} flows are missing from {path}: {reason}.',
     remedy: 'Free space on the disk; every other line of the record is whole.',
   },
+  key_log_incomplete: {
+    message: 'The key log {path} lacks lines: {reason}.',
+    remedy: 'Free space on the disk; connections whose lines are missing cannot be decrypted.',
+  },
+  packets_incomplete: {
+    message: 'The packet capture {path} lacks packets: {reason}.',
+    remedy: 'What it has can be read. Its size is bounded by interceptor.bodyQuota; packets are dropped where the machine is too busy to write them.',
+  },
   bodies_unsafe: {
     message: '{path} is not a folder of its own (a file, or a symbolic link).',
     remedy: 'Remove it, or name another job directory with --job-dir.',
@@ -251,6 +259,20 @@ export const ERRORS = {
   allow_list_missing: {
     message: 'The preset {preset} denies every host that no list allows, and no list says what is allowed.',
     remedy: 'Add sandbox.allowedDomains to the profile, or name hosts with --allow; [] allows none.',
+  },
+
+  // Key log and packet capture.
+  keylog_with_redact: {
+    message: '{setting} is set, and the plugin redact is listed at {redact}: whoever has the keys reads what redact takes out of the record.',
+    remedy: 'Leave one of them out: take {setting} away, or run the job with a preset that does not list redact.',
+  },
+  pcap_without_guest: {
+    message: 'interceptor.pcap is set by {source}, and there is no guest here whose packets could be captured.',
+    remedy: 'Run the command with mentu-runtime exec --interceptor, or take interceptor.pcap away; interceptor.keyLog works here too.',
+  },
+  packets_unavailable: {
+    message: "The guest's packets cannot be captured: {reason}.",
+    remedy: '{mend}, or take interceptor.pcap away.',
   },
 
   // Redaction.

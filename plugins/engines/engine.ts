@@ -1,4 +1,5 @@
 import type { Server, Socket as TcpSocket } from 'node:net';
+import type { Readable } from 'node:stream';
 import type { Socket } from 'node:dgram';
 import type { MentuError } from '../../core/index.ts';
 
@@ -46,6 +47,8 @@ export interface GuestSpec {
   readonly limits: GuestLimits;
   /** Needs the plane. */
   readonly ports: readonly PortForward[];
+  /** The guest's packets are wanted: `Guest.packets`. Needs the plane. An engine that cannot have them rejects with `packets_unavailable`. */
+  readonly packets?: boolean | undefined;
   /** A folder of the host that is the guest's root in place of the host's /usr. Its own files never change. null: the host's /usr. */
   readonly rootfs: string | null;
   /** Variables that the root's image names; the trust variables and `env` win over them. */
@@ -83,6 +86,24 @@ export interface PlaneDrops {
   readonly other: number;
 }
 
+/** The packets between a guest and its plane, as they pass. */
+export interface GuestPackets {
+  /**
+   * A pcap file in nanoseconds, in this machine's byte order, which begins before the guest's first packet and ends with the
+   * guest's `close`. What nobody reads is dropped, and the guest goes on.
+   */
+  readonly stream: Readable;
+  /** Resolves when the stream is over. */
+  readonly ended: Promise<PacketsEnd>;
+}
+
+export interface PacketsEnd {
+  /** Packets that were not taken in time. */
+  readonly dropped: number;
+  /** Why the stream ended before the guest did, where it did. */
+  readonly failure: string | null;
+}
+
 /** A guest that is prepared and whose command has not started until `run`. One guest per job. */
 export interface Guest {
   readonly listeners: PlaneListeners | null;
@@ -96,6 +117,8 @@ export interface Guest {
   /** The guest's terminal: bytes to and from it; null without one. */
   readonly terminal: GuestTerminal | null;
   drops(): Promise<PlaneDrops>;
+  /** Null where they were not asked for. */
+  readonly packets: GuestPackets | null;
   /**
    * A connection to a TCP port of the guest, from the plane's address. Both sides may go on when the other has ended.
    * Rejects with the connection's error (`ECONNREFUSED`), and where the guest has no plane.

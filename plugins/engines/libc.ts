@@ -20,6 +20,7 @@ const TUNSETIFF = 0x400454ca;
 const [IFF_TAP, IFF_NO_PI, IFF_VNET_HDR] = [0x2, 0x1000, 0x4000];
 const FIONREAD = 0x541b;
 const F_SETFD = 2;
+const F_DUPFD_CLOEXEC = 1030;
 const FD_CLOEXEC = 1;
 const RLIMIT_NPROC = 6;
 
@@ -164,6 +165,11 @@ export class LibC {
     const fds = Buffer.alloc(8);
     this.#check('pipe2', this.#calls.pipe2(fds, O_CLOEXEC));
     return { read: fds.readInt32LE(0), write: fds.readInt32LE(4) };
+  }
+
+  /** Another descriptor of the same file, which stays here when this process starts others. */
+  duplicate(fd: number): number {
+    return this.#check('fcntl F_DUPFD_CLOEXEC', this.#calls.fcntl(fd, F_DUPFD_CLOEXEC, 0));
   }
 
   /** Bytes that lie unread in a pipe; either end will do. */

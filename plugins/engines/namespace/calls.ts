@@ -20,6 +20,7 @@ export const CALLS = {
   umount2: [166, 39],
   pivot_root: [155, 41],
   chroot: [161, 51],
+  setgroups: [116, 159],
   open_tree: [428, 428],
   move_mount: [429, 429],
   fsopen: [430, 430],

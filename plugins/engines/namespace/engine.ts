@@ -7,6 +7,7 @@ import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
 import { GuestControls, UNCONTROLLED } from '../limits/controls.ts';
 import { refuseFolders } from '../plane/descriptors.ts';
 import { PlaneGuest } from '../plane/plane-guest.ts';
+import { packetTool } from '../plane/packet-stream.ts';
 import { PlaneProcess } from '../plane/plane-process.ts';
 import { environmentOf, identityOf } from '../root/environment.ts';
 import { planRoot } from '../root/planning.ts';
@@ -51,6 +52,7 @@ export class NamespaceEngine implements GuestEngine {
         tools: found.tools,
         network: without.includes('network') ? 'host' : spec.network,
         dropUdp: !without.includes('udp'),
+        packets: packetTool(spec),
       },
       stdio: terminal ? [terminal.slave, terminal.slave, terminal.slave] : stdio,
     });
@@ -73,7 +75,7 @@ export class NamespaceEngine implements GuestEngine {
         tools: { bwrap: found.tools.bwrap, setsid },
         limits: controls?.plan ?? UNCONTROLLED,
       };
-      const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners]);
+      const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners, helper.packets?.ready]);
       return new PlaneGuest({ helper, listeners, terminal, controls, facts: controls?.facts, unenforced: controls?.unenforced, boot: { shares: walked, ...parts, prepare: performance.now() - started }, began: started });
     } catch (error) {
       await helper.close();

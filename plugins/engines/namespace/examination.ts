@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { Finding } from '../engine.ts';
 import { LibC } from '../libc.ts';
 import { findPlaces } from '../limits/hierarchies.ts';
+import { PACKETS_LINE } from '../plane/packet-stream.ts';
 import { TOOL_NAMES, findTool } from '../tools.ts';
 import { filterArchitecture } from './seccomp.ts';
 
@@ -16,7 +17,7 @@ export async function examine(): Promise<Finding[]> {
     const path = findTool(name);
     return path === null ? { name, ok: false, detail: 'not found', mend: INSTALL_LINE } : { name, ok: true, detail: path };
   });
-  return [architecture(), ...tools, await library(), await userNamespaces(), limits()];
+  return [architecture(), ...tools, await library(), await userNamespaces(), limits(), packets()];
 }
 
 /** Nothing that a guest needs: a job without limits runs anywhere. */
@@ -26,6 +27,12 @@ function limits(): Finding {
   const missing = (['memory', 'cpu'] as const).filter((controller) => !places.some(({ controllers }) => controllers.includes(controller)));
   const lack = missing.length === 0 ? [] : [`this user can make no cgroup for ${missing.join(' and ')}, so such a limit would not hold`];
   return { name: 'limits', ok: true, detail: [held.join(', '), ...lack].filter(Boolean).join('; ') };
+}
+
+/** Needed by nobody but who asks for packets. */
+function packets(): Finding {
+  const path = findTool('tcpdump');
+  return { name: 'packets', ok: true, detail: path ?? `tcpdump is not found, and interceptor.pcap needs it: ${PACKETS_LINE}` };
 }
 
 function architecture(): Finding {

@@ -8,7 +8,7 @@ export type Condition =
   | { readonly argument: number; readonly mask?: number; readonly notAmong: readonly number[] }
   | { readonly argument: number; readonly anyBit: number };
 
-/** The call fails with `errno` where every condition holds. */
+/** The call fails with `errno` where every condition holds; with 0 it does nothing and seems to succeed. */
 export interface Rule {
   readonly call: CallName;
   readonly errno: number;

@@ -53,6 +53,7 @@ class Launcher implements HelperService<GuestPlan> {
     const libc = await this.#libc;
     const network = tools === null ? await PlaneNetwork.isolated(options.tools, libc) : await PlaneNetwork.open(options.tools, libc, tools);
     if (tools !== null) this.#port.sendListeners(network.sockets);
+    if (options.packets !== undefined) await network.capturePackets(options.packets);
     this.#boot['network'] = performance.now() - started;
     return network;
   }
@@ -97,6 +98,7 @@ class Launcher implements HelperService<GuestPlan> {
     this.#closing = true;
     await this.#guest?.close();
     await this.#groups?.close();
+    await (await this.#network.catch(() => null))?.endPackets();
   }
 }
 

@@ -6,6 +6,9 @@ import type { Tools } from '../tools.ts';
 /** Where the helper finds the guest's stdin, stdout and stderr. Its own are not the guest's: Node may touch them. */
 export const GUEST_STDIO = [4, 5, 6] as const;
 
+/** Where the helper finds the ends of the pipes to which tcpdump writes packets and words, where packets are wanted. */
+export const PACKET_STDIO = [7, 8] as const;
+
 /** Given to the helper on its command line, so that its network can be built before the first message arrives. */
 export interface HelperOptions {
   readonly tools: Tools;
@@ -13,6 +16,8 @@ export interface HelperOptions {
   readonly network: 'plane' | 'none' | 'host';
   /** False only in tests: see ruleset.ts. */
   readonly dropUdp: boolean;
+  /** The path of tcpdump, where the guest's packets are wanted. */
+  readonly packets?: string | undefined;
 }
 
 /** `Start` is the engine's own description of the guest. */

@@ -15,6 +15,7 @@ import { CAPTURE_PORT, DNS_PORT, PLANE, guestLines, planeLines } from './address
 import { startCommand } from './command.ts';
 import type { RunningCommand } from './command.ts';
 import { COUNTERS_COMMAND, parseCounters, ruleset } from './ruleset.ts';
+import type { PacketTap } from './packet-tap.ts';
 import type { RulesetOptions } from './ruleset.ts';
 
 /** Connections that wait to be accepted; the kernel's own limit (somaxconn) applies beneath. */
@@ -38,6 +39,7 @@ export class PlaneNetwork {
   /** Descriptors of the two network namespaces; null where a machine is at the other end of a tap. */
   readonly #namespaces: { readonly plane: number; readonly guest: number } | null;
   #tap: number | null = null;
+  #packets: PacketTap | null = null;
 
   private constructor(sockets: PlaneSockets, tools: Tools, libc: LibC, namespaces: { plane: number; guest: number } | null) {
     this.sockets = sockets;
@@ -106,6 +108,19 @@ export class PlaneNetwork {
     } finally {
       this.#libc.enterNetwork(this.#namespaces.plane);
     }
+  }
+
+  /** Writes the packets of the guest's link to the host from here on. @param tcpdump its path */
+  async capturePackets(tcpdump: string): Promise<void> {
+    const { PacketTap } = await import('./packet-tap.ts'); // which few jobs want
+    this.#packets = new PacketTap(this.#libc, this.#tools, tcpdump);
+    // Without it the link would go with the machine, before its last packets are out.
+    if (this.#tap !== null) this.#libc.duplicate(this.#tap);
+  }
+
+  /** After the guest's end. */
+  async endPackets(): Promise<void> {
+    await this.#packets?.close();
   }
 
   /** The tap's descriptor, once; the caller owns it. */

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { MentuError } from '../../../core/index.ts';
-import type { Guest, GuestExit, GuestTerminal, PlaneDrops, PlaneListeners } from '../engine.ts';
+import type { Guest, GuestExit, GuestPackets, GuestTerminal, PlaneDrops, PlaneListeners } from '../engine.ts';
 import type { HelperExit } from './message.ts';
 import type { PlaneProcess } from './plane-process.ts';
 
@@ -16,7 +16,7 @@ export interface HeldTerminal extends GuestTerminal {
 }
 
 export interface PreparedGuest {
-  readonly helper: Pick<PlaneProcess<unknown>, 'request' | 'exited' | 'close'>;
+  readonly helper: Pick<PlaneProcess<unknown>, 'request' | 'exited' | 'packets' | 'close'>;
   readonly listeners: PlaneListeners | null;
   readonly terminal: HeldTerminal | null;
   /** What is known of the start so far; its parts go on in `run`. */
@@ -34,6 +34,7 @@ export class PlaneGuest implements Guest {
   readonly boot: Record<string, number>;
   readonly exited: Promise<GuestExit>;
   readonly terminal: HeldTerminal | null;
+  readonly packets: GuestPackets | null;
   readonly facts: Readonly<Record<string, string>>;
   readonly unenforced: readonly string[];
   readonly #helper: PreparedGuest['helper'];
@@ -45,6 +46,7 @@ export class PlaneGuest implements Guest {
   constructor({ helper, listeners, terminal, boot, began, controls, facts = {}, unenforced = [] }: PreparedGuest) {
     this.#helper = helper;
     this.listeners = listeners;
+    this.packets = helper.packets;
     this.terminal = terminal;
     this.boot = boot;
     this.#began = began;

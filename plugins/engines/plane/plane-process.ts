@@ -8,15 +8,20 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:dgram';
 import type { Server, Socket as TcpSocket } from 'node:net';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { MentuError } from '../../../core/index.ts';
 import type { PlaneListeners } from '../engine.ts';
+import { PacketStream } from './packet-stream.ts';
+import { PACKET_STDIO } from './message.ts';
 import type { HelperExit, HelperMessage, HelperOptions, HelperReplies, HelperRequest } from './message.ts';
 
 /** No request but `start` takes long; a helper that does not answer within this is taken for lost. */
 const REPLY_LIMIT_MS = 30_000;
 /** A helper that has not ended by itself after this is killed, and its guest with it. */
 const END_LIMIT_MS = 5_000;
+/** What the last packets take beyond that. */
+const PACKETS_LIMIT_MS = 5_000;
 /** What is kept of a helper's last words. */
 const WORDS_LIMIT = 4096;
 
@@ -44,6 +49,8 @@ export class PlaneProcess<Start> {
   readonly exited: Promise<HelperExit>;
   /** Resolves when the helper process is gone. */
   readonly ended: Promise<void>;
+  /** Null where they are not wanted. */
+  readonly packets: PacketStream | null;
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
   readonly #received = { tcp: [] as Server[], dns: [] as Socket[] };
@@ -67,11 +74,13 @@ export class PlaneProcess<Start> {
     const file = fileURLToPath(entry);
     const namespaces = ['--user', '--map-root-user', '--mount', ...(options.network === 'host' ? [] : ['--net'])];
     this.#child = spawn(options.tools.unshare, [...namespaces, process.execPath, '--no-warnings', file, JSON.stringify(options)], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...stdio],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...stdio, ...(options.packets === undefined ? [] : (['pipe', 'pipe'] as const))],
       env: helperEnvironment(file),
       cwd: '/',
       detached: true, // a terminal's Ctrl-C is the host's to forward
     });
+    const [packets, packetWords] = this.#child.stdio.slice(PACKET_STDIO[0]) as Readable[];
+    this.packets = packets && packetWords ? new PacketStream(packets, packetWords) : null;
     let words = '';
     this.#child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       words = (words + chunk).slice(-WORDS_LIMIT);
@@ -98,9 +107,10 @@ export class PlaneProcess<Start> {
   async close(): Promise<void> {
     for (const socket of [...this.#received.tcp.splice(0), ...this.#received.dns.splice(0)]) closeQuietly(socket);
     if (this.#child.connected) this.#child.disconnect();
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), END_LIMIT_MS);
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), END_LIMIT_MS + (this.packets ? PACKETS_LIMIT_MS : 0));
     await this.ended;
     clearTimeout(timer);
+    this.packets?.close();
   }
 
   #receive(message: HelperMessage, handle: Handle | undefined): void {

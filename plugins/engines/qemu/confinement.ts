@@ -4,26 +4,15 @@
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, lstatSync, openSync, readlinkSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { BytePath } from '../root/plan.ts';
 import type { Stage } from '../root/stage.ts';
 
-const BESIDE_USR = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'] as const;
 const OPTIONS_FD = 3;
 /** The first descriptor that a confined program may be handed beside its first three. */
 export const FIRST_FD = 4;
 
 export type Handed = number | 'pipe';
-
-/** The system's programs and libraries, without anything of /etc but what the loader reads. */
-export function systemPrograms(): BytePath[] {
-  const beside = BESIDE_USR.filter((path) => existsSync(path));
-  return [
-    ...['--ro-bind', '/usr', '/usr'],
-    ...beside.flatMap((path) => (lstatSync(path).isSymbolicLink() ? ['--symlink', readlinkSync(path), path] : ['--ro-bind', path, path])),
-    ...['--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache'],
-  ];
-}
 
 const NAMESPACES = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try', '--die-with-parent', '--new-session', '--clearenv'];
 

@@ -8,6 +8,7 @@ import { MentuError } from '../../../core/index.ts';
 import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
 import { refuseFolders } from '../plane/descriptors.ts';
 import { PlaneGuest } from '../plane/plane-guest.ts';
+import { packetTool } from '../plane/packet-stream.ts';
 import { PlaneProcess } from '../plane/plane-process.ts';
 import { environmentOf, identityOf } from '../root/environment.ts';
 import { planRoot } from '../root/planning.ts';
@@ -76,6 +77,7 @@ export class QemuEngine implements GuestEngine {
         tools: found.tools,
         network: without.includes('network') ? 'host' : spec.network,
         dropUdp: !without.includes('udp'),
+        packets: packetTool(spec),
       },
       stdio: terminal?.ends ?? stdio,
       startLimitMs: bootLimitMs + HELPER_LIMIT_MS,
@@ -106,7 +108,7 @@ export class QemuEngine implements GuestEngine {
         ...limits,
         tools: { bwrap: found.tools.bwrap, ...machineTools.tools },
       };
-      const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners]);
+      const [parts, listeners] = await Promise.all([helper.request('start', { start: plan }), helper.listeners, helper.packets?.ready]);
       return new PlaneGuest({
         helper,
         listeners,

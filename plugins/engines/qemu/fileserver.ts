@@ -9,9 +9,10 @@ import type { LibC } from '../libc.ts';
 import { layRoot } from '../root/layout.ts';
 import { bytes } from '../root/paths.ts';
 import type { BytePath } from '../root/plan.ts';
+import { systemPrograms } from '../root/programs.ts';
 import type { Stage } from '../root/stage.ts';
 import { SHARE, SHARED_MOUNTS, SHARED_ROOT } from './mount-table.ts';
-import { FIRST_FD, startConfined, systemPrograms } from './confinement.ts';
+import { FIRST_FD, startConfined } from './confinement.ts';
 import type { MachinePlan } from './plan.ts';
 
 /** Where the guest's kernel mounts file systems of its own. */

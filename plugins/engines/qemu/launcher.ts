@@ -36,6 +36,7 @@ class Launcher implements HelperService<MachinePlan> {
     const tools = PlaneNetwork.startTools(options.tools, { ...options, neighbours: 'asked' });
     const network = await PlaneNetwork.withTap(options.tools, await this.#libc, tools);
     this.#port.sendListeners(network.sockets);
+    if (options.packets !== undefined) await network.capturePackets(options.packets);
     this.#boot['network'] = performance.now() - started;
     return network;
   }
@@ -82,6 +83,7 @@ class Launcher implements HelperService<MachinePlan> {
   async close(): Promise<void> {
     this.#closing = true;
     await this.#machine?.close();
+    await (await this.#network.catch(() => null))?.endPackets();
   }
 }
 

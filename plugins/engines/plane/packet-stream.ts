@@ -1,0 +1,55 @@
+/** The host's part of a packet capture: tcpdump's output, and its words. */
+import type { Readable } from 'node:stream';
+import { MentuError } from '../../../core/index.ts';
+import type { GuestPackets, GuestSpec, PacketsEnd } from '../engine.ts';
+import { findTool } from '../tools.ts';
+
+/** What tcpdump says when its link is taken away, which is how a capture ends. */
+const LINK_GONE = 'The interface disappeared';
+const WORDS_LIMIT = 4096;
+export const PACKETS_LINE = 'apt-get install -y tcpdump';
+
+export class PacketStream implements GuestPackets {
+  readonly stream: Readable;
+  readonly ended: Promise<PacketsEnd>;
+  /** Resolves when packets are taken, and rejects with `packets_unavailable` where they cannot be. */
+  readonly ready: Promise<void>;
+  #words = '';
+
+  constructor(stream: Readable, words: Readable) {
+    this.stream = stream;
+    words.setEncoding('utf8').on('data', (text: string) => (this.#words = (this.#words + text).slice(-WORDS_LIMIT)));
+    words.on('error', () => undefined);
+    const said = new Promise<void>((resolve) => words.once('close', () => resolve()));
+    const over = new Promise<void>((resolve) => stream.on('error', () => undefined).once('close', () => resolve()));
+    this.ended = Promise.all([said, over]).then(() => this.#end());
+    // The head of the file is written when tcpdump listens.
+    const begun = new Promise<void>((resolve) => stream.once('readable', () => resolve()));
+    this.ready = Promise.race([begun, said]).then(() => {
+      if (stream.readableLength === 0) throw packetsUnavailable(this.#words.trim() || 'tcpdump ended');
+    });
+    this.ready.catch(() => undefined); // whoever prepares the guest awaits it
+  }
+
+  /** Lets go of what nobody reads. */
+  close(): void {
+    if (this.stream.readableFlowing !== true) this.stream.destroy();
+  }
+
+  #end(): PacketsEnd {
+    const dropped = Number(/(\d+) packets? dropped by kernel/.exec(this.#words)?.[1] ?? 0);
+    return { dropped, failure: this.#words.includes(LINK_GONE) ? null : this.#words.trim() || 'tcpdump was ended' };
+  }
+}
+
+/** The path of tcpdump where a guest's packets are wanted; throws `packets_unavailable`. */
+export function packetTool({ packets = false }: Pick<GuestSpec, 'packets'>): string | undefined {
+  if (!packets) return undefined;
+  const tool = findTool('tcpdump');
+  if (tool === null) throw packetsUnavailable('tcpdump is not found');
+  return tool;
+}
+
+function packetsUnavailable(reason: string): MentuError {
+  return new MentuError('packets_unavailable', { reason, mend: PACKETS_LINE });
+}
