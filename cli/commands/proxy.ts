@@ -36,6 +36,7 @@ export default defineCommand({
     const defect = new DefectTrap();
     try {
       const settings = settleJob(readSources({ ...settingFlagsOf(flags), interceptor: true }, { cwd, modules }));
+      if (settings.keys.pcap) throw new MentuError('pcap_without_guest', { source: settings.provenance['pcap'] });
       const id = newJobId();
       const authority = flags['ca-dir'] === undefined ? CertificateAuthority.create(id) : new KeptAuthority(resolve(cwd, flags['ca-dir'])).open();
       const folder = createJobFolder(cwd, settings.jobDir, id);
@@ -83,7 +84,7 @@ function summaryOf(settings: JobSettings, folder: { id: string; path: string }, 
     duration_ms: Math.round(duration),
     boot_ms: {},
     dropped_packets: null,
-    record: relative(settings.cwd, join(folder.path, 'flows.jsonl')),
+    ...job.files.named(settings.cwd),
     ...job.counter.traffic,
   };
 }

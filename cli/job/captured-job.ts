@@ -1,11 +1,12 @@
 /** A capture as `exec` and `proxy` run it: the core with the plugins of the preset, counted for the summary. */
 import { getCACertificates } from 'node:tls';
-import { Capture, CertificateAuthority, Dialler, UpstreamProxy } from '../../core/capture.ts';
-import { STEP_ANNOTATION, pluginContext, type StepView } from '../../core/index.ts';
+import { Capture, CertificateAuthority, Dialler, UpstreamProxy, type KeyLog } from '../../core/capture.ts';
+import { STEP_ANNOTATION, pluginContext, type MentuError, type StepView } from '../../core/index.ts';
 import { note, visible } from '../output.ts';
 import { importPlugins, setUpPlugins } from '../plugins/loader.ts';
 import type { PluginModules } from '../plugins/modules.ts';
 import { jobView, type JobSettings } from '../settings/job-settings.ts';
+import { JobFiles } from './job-files.ts';
 import type { JobFolder } from './job-folder.ts';
 import { TrafficCounter } from './job-summary.ts';
 
@@ -15,17 +16,22 @@ const TOLD_FAILURES = 3;
 export class CapturedJob {
   readonly capture: Capture;
   readonly counter = new TrafficCounter();
+  readonly files: JobFiles;
   readonly #failures = new Map<string, number>();
 
   private constructor(settings: JobSettings, folder: JobFolder, authority: CertificateAuthority) {
+    const warn = (error: MentuError): void => note(`mentu: ${error}`);
+    this.files = new JobFiles(settings, folder, warn);
+    const { keyLog } = this.files;
     this.capture = new Capture({
       job: { id: folder.id, directory: folder.path },
       authority,
-      dialler: dialler(settings),
+      dialler: dialler(settings, keyLog),
+      keyLog,
       trustedCAs: settings.trustedCAs.map(({ pem }) => pem),
       bodies: { keep: settings.record.bodies, limit: settings.record.bodyLimit, quota: settings.record.bodyQuota },
       onPluginFailure: (plugin, hook, error) => this.#tellFailure(plugin, hook, error),
-      warn: (error) => note(`mentu: ${error}`),
+      warn,
     });
   }
 
@@ -40,14 +46,19 @@ export class CapturedJob {
     };
     if (settings.step !== null) noteStep(pluginContext(STEP_ANNOTATION, {}, host), settings.step);
     if (settings.networkMode === 'none') denyAll(pluginContext('network-mode', {}, host));
-    await setUpPlugins(await importPlugins(settings.plugins, modules, settings.cwd), host);
+    try {
+      await setUpPlugins(await importPlugins(settings.plugins, modules, settings.cwd), host);
+    } catch (error) {
+      await job.files.close();
+      throw error;
+    }
     job.counter.tap(pluginContext('summary', {}, host));
     return job;
   }
 
   /** Ends the capture and says what of its plugins' failures was not told. */
   async close(): Promise<void> {
-    await this.capture.close();
+    await this.capture.close().finally(() => this.files.close());
     for (const [where, times] of this.#failures) if (times > TOLD_FAILURES) note(`mentu: ${where} failed ${times} times in all`);
   }
 
@@ -69,9 +80,9 @@ function noteStep({ hooks, annotate }: ReturnType<typeof pluginContext>, { name,
   hooks.onFlowComplete.annotate.tap(STEP_ANNOTATION, (flow) => annotate(flow, { recipe, run, step: name }));
 }
 
-function dialler(settings: JobSettings): Dialler {
+function dialler(settings: JobSettings, keyLog: KeyLog | null): Dialler {
   const { hosts, upstreamProxy, trustedCAs } = settings;
   if (upstreamProxy === null) return new Dialler({ hosts });
   const trusted = [...getCACertificates('default'), ...getCACertificates('system'), ...trustedCAs.map(({ pem }) => pem)];
-  return new Dialler({ hosts, proxy: new UpstreamProxy(upstreamProxy, trusted) });
+  return new Dialler({ hosts, proxy: new UpstreamProxy(upstreamProxy, trusted, keyLog) });
 }

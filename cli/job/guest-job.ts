@@ -14,6 +14,7 @@ import { CommandRuns } from './command-runs.ts';
 import { DefectTrap } from './defect-trap.ts';
 import { openGuestRoot, type GuestRoot } from './guest-root.ts';
 import type { JobWiring } from './guest-run.ts';
+import { NO_FILES } from './job-files.ts';
 import type { JobFolder } from './job-folder.ts';
 import { TrafficCounter, statusText, type JobSummary } from './job-summary.ts';
 import { PortListeners } from './port-listeners.ts';
@@ -77,7 +78,7 @@ export async function runGuestJob(asked: JobSettings, engine: GuestEngine, folde
       duration_ms: Math.round(performance.now() - started),
       boot_ms: { ...root.boot, ...runs.boot },
       dropped_packets: runs.drops,
-      record: job ? relative(settings.cwd, join(folder.path, 'flows.jsonl')) : null,
+      ...(job ? job.files.named(settings.cwd) : NO_FILES),
       ...counter.traffic,
     };
     return { exit, summary };
@@ -109,6 +110,7 @@ function guestSpec({ settings, ...root }: GuestRoot, folder: JobFolder, authorit
     rootfs: root.folder,
     imageEnv: root.env,
     caCertificate: authority?.certificate ?? null,
+    packets: authority !== null && settings.keys.pcap,
     terminal: wantsTerminal() ? { columns: process.stdout.columns, rows: status?.rowsForCommand ?? process.stdout.rows } : null,
   };
 }

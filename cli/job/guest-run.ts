@@ -26,6 +26,7 @@ export class GuestRun implements Ending {
   #outbound: PlainOutbound | null = null;
   #captured: { close(): void } | null = null;
   #session: TerminalSession | null = null;
+  #packets: Promise<void> | null = null;
   #drops: PlaneDrops | null = null;
   #timedOut = false;
 
@@ -53,6 +54,7 @@ export class GuestRun implements Ending {
       else this.#outbound = new PlainOutbound(guest.listeners, new Dialler({ hosts }));
     }
     if (guest.terminal) this.#session = new TerminalSession(guest.terminal, status);
+    if (guest.packets) this.#packets = job?.files.packets?.follow(guest.packets) ?? null;
     signals.target = this;
     await guest.run();
     ports.guest = guest;
@@ -82,6 +84,7 @@ export class GuestRun implements Ending {
     await this.#session?.close();
     this.#session = null;
     await this.guest.close();
+    await this.#packets;
     this.#outbound?.close();
   }
 

@@ -39,7 +39,7 @@ export async function runHostJob(settings: JobSettings): Promise<HostExit> {
 }
 
 /** The settings that are given, belong to a guest and have no effect here. */
-export function idleOnHost({ limits, ports, restartPolicy, rootfs }: JobSettings): string[] {
-  const given = { cpus: limits.cpus !== null, memoryMiB: limits.memoryMiB !== null, ports: ports.length > 0, restartPolicy: restartPolicy.restarts > 0, rootfs: rootfs !== null };
+export function idleOnHost({ keys, limits, ports, restartPolicy, rootfs }: JobSettings): string[] {
+  const given = { ...keys, cpus: limits.cpus !== null, memoryMiB: limits.memoryMiB !== null, ports: ports.length > 0, restartPolicy: restartPolicy.restarts > 0, rootfs: rootfs !== null };
   return Object.entries(given).filter(([, isGiven]) => isGiven).map(([name]) => name);
 }

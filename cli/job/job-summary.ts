@@ -111,6 +111,9 @@ export interface JobSummary extends Traffic {
   readonly dropped_packets: { readonly udp: number; readonly other: number } | null;
   /** `flows.jsonl`, relative to the working directory; null where nothing was captured. */
   readonly record: string | null;
+  /** `keys.log` and `traffic.pcapng`, relative to the working directory; null where they are not written. */
+  readonly key_log: string | null;
+  readonly pcap: string | null;
 }
 
 /** The summary for a person, a few lines. */
@@ -134,7 +137,7 @@ export function summaryText(summary: JobSummary): string {
   if (traffic.would_deny > 0) row('audit', `${count(traffic.would_deny, 'flow')} would have been denied`);
   const dropped = summary.dropped_packets;
   if (dropped && dropped.udp + dropped.other > 0) row('dropped', `udp ${count(dropped.udp, 'packet')}, other ${count(dropped.other, 'packet')}`);
-  if (summary.record !== null) row('record', summary.record);
+  for (const [name, file] of [['record', summary.record], ['key log', summary.key_log], ['packets', summary.pcap]] as const) if (file !== null) row(name, file);
   return lines.join('\n') + '\n';
 }
 

@@ -38,6 +38,8 @@ export async function runRecordedHostJob(settings: JobSettings, folder: JobFolde
     boot_ms: {},
     dropped_packets: null,
     record: null,
+    key_log: null,
+    pcap: null,
     ...new TrafficCounter().traffic,
   });
   return exit;

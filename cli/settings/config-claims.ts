@@ -81,6 +81,10 @@ function jobClaims(value: Profile | ConfigFile, document: SourceDocument, onHost
   for (const key of ['hosts', 'trustedCAs', 'passthrough', 'upstreamProxy'] as const) {
     if (isSet(value.interceptor?.[key])) claims.push({ text: `sets interceptor.${key}`, place: document.placeOfKey(['interceptor', key]) });
   }
+  // Whoever can read the job's folder could read what the record leaves out.
+  for (const key of ['keyLog', 'pcap'] as const) {
+    if (value.interceptor?.[key]) claims.push({ text: `sets interceptor.${key}`, place: document.placeOfKey(['interceptor', key]) });
+  }
   for (const key of onHost ? (['command', 'args', 'env'] as const) : []) {
     if (isSet(value[key])) claims.push({ text: `sets ${key} of what runs on the host itself`, place: document.placeOfKey([key]) });
   }

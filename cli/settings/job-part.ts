@@ -32,6 +32,8 @@ export interface JobPart extends GuestPart {
   readonly trustedCAs: readonly TrustedCa[];
   readonly passthrough: readonly string[];
   readonly upstreamProxy?: string | undefined;
+  readonly keyLog?: boolean | undefined;
+  readonly pcap?: boolean | undefined;
   readonly bodyLimit?: number | undefined;
   readonly bodyQuota?: number | undefined;
 }
@@ -62,6 +64,8 @@ export function readJobPart(value: Profile | ConfigFile, document: SourceDocumen
     trustedCAs: (interceptor.trustedCAs ?? []).map((file, index) => readCa(files, resolve(folder, file), document.placeOf(['interceptor', 'trustedCAs', index]))),
     passthrough: interceptor.passthrough ?? [],
     upstreamProxy: interceptor.upstreamProxy === undefined ? undefined : readProxy(interceptor.upstreamProxy, document.placeOf(['interceptor', 'upstreamProxy'])),
+    keyLog: interceptor.keyLog,
+    pcap: interceptor.pcap,
     bodyLimit: readByteSize(interceptor.bodyLimit, document, ['interceptor', 'bodyLimit']),
     bodyQuota: readByteSize(interceptor.bodyQuota, document, ['interceptor', 'bodyQuota']),
   };

@@ -21,6 +21,8 @@ export const interceptorProperties = {
     description: 'Files of PEM certificates that are trusted upstream beside the CAs of Node and of the system. Relative to this file.',
   },
   ...recordProperties,
+  keyLog: { type: 'boolean', description: 'True writes the secrets of every TLS connection, on both sides, to keys.log in the job folder (NSS key log format). Not together with the plugin redact. Default: false.' },
+  pcap: { type: 'boolean', description: "True writes the guest's packets to traffic.pcapng in the job folder, with the keys inside, so that Wireshark shows them decrypted. Needs tcpdump. Not together with the plugin redact. Default: false." },
   passthrough: patterns('Hosts whose TLS is relayed without being decrypted: example.com, *.example.com, each with an optional :port.'),
   upstreamProxy: {
     type: 'string',

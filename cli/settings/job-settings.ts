@@ -2,6 +2,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { MentuError, parseHostPattern, type DomainList, type JobView, type StepView } from '../../core/index.ts';
 import type { GuestLimits, Mount, PortForward } from '../../plugins/engines/engine.ts';
+import { refuseKeysWithRedact, type KeySettings } from './key-settings.ts';
 import { withoutPassword, type JobPart, type TrustedCa } from './job-part.ts';
 import type { PluginReference } from './plugin-list.ts';
 import { forwardText } from './port-forwards.ts';
@@ -47,6 +48,8 @@ export interface JobSettings {
   readonly trustedCAs: readonly TrustedCa[];
   readonly passthrough: readonly string[];
   readonly upstreamProxy: string | null;
+  /** Whether the secrets of TLS are written to a file, and the guest's packets. */
+  readonly keys: KeySettings;
   /** Limits in bytes. */
   readonly record: { readonly bodies: 'whole' | 'none'; readonly bodyLimit: number; readonly bodyQuota: number };
   readonly preset: Preset;
@@ -108,6 +111,8 @@ export function settleJob(sources: SettingSources): JobSettings {
   // A rule is told to the guest, which has no business with the folders of the host.
   const listLabel = (source: SettingSource) => (source === 'profile' && profile ? `profile ${basename(profile.document.file)}` : source);
   const lists = settleLists(sources, listLabel);
+  const keys = { keyLog: pick('keyLog', ofParts((part) => part.keyLog), false), pcap: pick('pcap', ofParts((part) => part.pcap), false) };
+  refuseKeysWithRedact(keys, sources);
   lists.forEach((list, index) => (provenance[`lists[${index}]`] = list.source));
   provenance['preset'] = label(sources.presetNamedBy);
   provenance['interceptor'] = flags.interceptor ? 'flag' : 'default';
@@ -147,6 +152,7 @@ export function settleJob(sources: SettingSources): JobSettings {
     trustedCAs: joined('trustedCAs', (part) => part.trustedCAs, (ca) => ca.file),
     passthrough: joined('passthrough', (part) => part.passthrough, (pattern) => pattern),
     upstreamProxy: pick('upstreamProxy', ofParts((part) => part.upstreamProxy), null as string | null),
+    keys,
     record: {
       bodies: pick('record.bodies', [ofPreset(preset.record.bodies)], 'whole' as const),
       bodyLimit: pick('record.bodyLimit', [...ofParts((part) => part.bodyLimit), ofPreset(preset.record.bodyLimit)], DEFAULT_BODY_LIMIT),
@@ -195,6 +201,7 @@ export function jobView(settings: JobSettings, id: string, directory: string): J
           bodyLimit: record.bodyLimit,
           bodyQuota: record.bodyQuota,
           passthrough,
+          ...settings.keys,
           upstreamProxy: upstreamProxy === null ? null : withoutPassword(upstreamProxy),
         },
       },

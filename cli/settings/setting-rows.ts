@@ -40,6 +40,8 @@ export function settingRows(settings: JobSettings): SettingRow[] {
   settings.trustedCAs.forEach((ca, index) => add(`trustedCAs[${index}]`, ca.file));
   settings.passthrough.forEach((pattern, index) => add(`passthrough[${index}]`, pattern));
   add('upstreamProxy', settings.upstreamProxy && withoutPassword(settings.upstreamProxy), settings.upstreamProxy === null ? '(none)' : withoutPassword(settings.upstreamProxy));
+  add('keyLog', settings.keys.keyLog);
+  add('pcap', settings.keys.pcap);
   add('record.bodies', record.bodies);
   add('record.bodyLimit', record.bodyLimit);
   add('record.bodyQuota', record.bodyQuota);

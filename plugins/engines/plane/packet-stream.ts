@@ -26,7 +26,7 @@ export class PacketStream implements GuestPackets {
     // The head of the file is written when tcpdump listens.
     const begun = new Promise<void>((resolve) => stream.once('readable', () => resolve()));
     this.ready = Promise.race([begun, said]).then(() => {
-      if (stream.readableLength === 0) throw packetsUnavailable(this.#words.trim() || 'tcpdump ended');
+      if (stream.readableLength === 0) throw packetsUnavailable(this.#words.trim() || 'tcpdump ended', 'See what keeps tcpdump from its work here');
     });
     this.ready.catch(() => undefined); // whoever prepares the guest awaits it
   }
@@ -43,13 +43,13 @@ export class PacketStream implements GuestPackets {
 }
 
 /** The path of tcpdump where a guest's packets are wanted; throws `packets_unavailable`. */
-export function packetTool({ packets = false }: Pick<GuestSpec, 'packets'>): string | undefined {
+export function packetTool({ packets = false }: Pick<GuestSpec, 'packets'>, find: (name: string) => string | null = findTool): string | undefined {
   if (!packets) return undefined;
-  const tool = findTool('tcpdump');
-  if (tool === null) throw packetsUnavailable('tcpdump is not found');
+  const tool = find('tcpdump');
+  if (tool === null) throw packetsUnavailable('tcpdump is not found', `Install it with: ${PACKETS_LINE}`);
   return tool;
 }
 
-function packetsUnavailable(reason: string): MentuError {
-  return new MentuError('packets_unavailable', { reason, mend: PACKETS_LINE });
+function packetsUnavailable(reason: string, mend: string): MentuError {
+  return new MentuError('packets_unavailable', { reason, mend });
 }

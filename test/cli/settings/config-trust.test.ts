@@ -60,6 +60,8 @@ const claims: [name: string, config: string, place: string, word: string, files?
   ['hosts', 'interceptor:\n  hosts: {a.test: 127.0.0.1}\n', 'mentu.yaml:2:3', 'interceptor.hosts'],
   ['trusted CAs', 'interceptor:\n  trustedCAs: [ca.pem]\n', 'mentu.yaml:2:3', 'interceptor.trustedCAs', { 'ca.pem': 'x' }],
   ['passthrough', 'interceptor:\n  passthrough: ["*"]\n', 'mentu.yaml:2:3', 'interceptor.passthrough'],
+  ['a key log', 'interceptor:\n  keyLog: true\n', 'mentu.yaml:2:3', 'interceptor.keyLog'],
+  ['packets', 'interceptor:\n  pcap: true\n', 'mentu.yaml:2:3', 'interceptor.pcap'],
   ['an upstream proxy', 'interceptor:\n  upstreamProxy: http://evil.test:1\n', 'mentu.yaml:2:3', 'interceptor.upstreamProxy'],
   ['a profile with mounts', 'profile: p.json\n', 'p.json:1:2', 'mounts', { 'p.json': '{"mounts": [{"source": "/etc", "destination": "/e"}]}' }],
   ['a profile with hosts', 'profile: p.json\n', 'p.json:1:18', 'interceptor.hosts', { 'p.json': '{"interceptor": {"hosts": {"a.test": "127.0.0.1"}}}' }],
@@ -78,6 +80,11 @@ for (const [name, config, place, word, files = {}, flags = {}] of claims) {
     assert.throws(() => folder.read(flags), mistake('config_untrusted', place, word, 'nobody has vouched for it', 'mentu-runtime config trust'));
   });
 }
+
+test('not to write keys or packets needs no trust', (t) => {
+  const folder = new Folder(t, { 'mentu.yaml': 'interceptor: {keyLog: false, pcap: false}\n' });
+  assert.equal(folder.read().trust?.state, 'unneeded');
+});
 
 test('an untrusted one can be shown', (t) => {
   const folder = new Folder(t, { 'mentu.yaml': 'interceptor: {passthrough: [a.test]}\n' });

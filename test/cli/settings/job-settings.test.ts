@@ -25,7 +25,7 @@ test('without anything, the defaults hold', (t) => {
     {
       step: null, command: null, args: [], env: {}, cwd: '', workspace: '', mounts: [], engine: null, networkMode: 'nat', limits: { cpus: null, memoryMiB: null }, timeout: null,
       restartPolicy: { text: 'no', restarts: 0 }, ports: [], rootfs: null, kernel: null, interceptor: false, host: false, jobDir: null, lists: [], hosts: {},
-      trustedCAs: [], passthrough: [], upstreamProxy: null, record: { bodies: 'whole', bodyLimit: 1024 ** 2, bodyQuota: 10 * 1024 ** 3 },
+      trustedCAs: [], passthrough: [], upstreamProxy: null, keys: { keyLog: false, pcap: false }, record: { bodies: 'whole', bodyLimit: 1024 ** 2, bodyQuota: 10 * 1024 ** 3 },
       preset: 'standard', plugins: ['domain-policy', 'jsonl-sink', 'cir-sink'], provenance: {},
     },
   );
