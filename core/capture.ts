@@ -6,6 +6,7 @@
  * apart from `index.ts`: a plugin does not load the proxy.
  */
 import type { Server, Socket } from 'node:net';
+import { DNS_OVER_TLS_PORT, refuseDnsOverTls } from './dns/over-tls.ts';
 import { MentuError } from './errors.ts';
 import type { Destination } from './flow.ts';
 import { CaptureHooks } from './hooks.ts';
@@ -112,8 +113,12 @@ export class Capture {
   /** Captures the whole network of a guest. To close what is returned breaks off what the guest left open; a job may have several, one after the other. */
   captureGuest(listeners: GuestListeners): { close(): void } {
     const sessions = new Set<ClientSession>();
-    const accept = (socket: Socket, destination: Destination): void => this.#accept(socket, destination, sessions);
-    const network = new GuestNetwork(listeners, { dialler: this.dialler, judge: this.#judge, accept });
+    const { recorder } = this.#services!;
+    const accept = (socket: Socket, destination: Destination): void => {
+      if (destination.port === DNS_OVER_TLS_PORT) refuseDnsOverTls(recorder, socket, this.#connectionOf(socket, destination));
+      else this.#accept(socket, destination, sessions);
+    };
+    const network = new GuestNetwork(listeners, { dialler: this.dialler, recorder, nextId: () => this.#nextId(), warn: this.#options.warn, accept });
     this.#listeners.add(network);
     return {
       close: () => {
@@ -167,13 +172,6 @@ export class Capture {
   #connectionOf(socket: Socket, destination: Destination): CapturedConnection {
     return new CapturedConnection(this.#nextId(), { address: socketAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 }, destination);
   }
-
-  /** A name look-up is judged as a connection to that name would be. */
-  readonly #judge = (name: string): Promise<'allow' | 'deny'> => {
-    const connection = new CapturedConnection(this.#nextId(), { address: '', port: 0 }, { name, address: null, port: 53 });
-    connection.protocol = 'dns';
-    return new Promise((resolve) => this.hooks.connect(connection, (verdict) => resolve(verdict?.action === 'deny' ? 'deny' : 'allow')));
-  };
 
   #nextId(): string {
     return `conn_${(++this.#connections).toString(36)}`;

@@ -75,7 +75,32 @@ export const ERRORS = {
     remedy: 'Use HTTP or HTTPS; other protocols are recorded as refused.',
   },
 
+  dns_malformed: {
+    message: 'The look-up of a name cannot be read: {reason}.',
+    remedy: 'Look at the client; whatever is no DNS has no way out on port 53.',
+  },
+  dns_unsupported: {
+    message: 'The look-up asks for what is not served: {what}.',
+    remedy: 'Nothing to mend here unless the client depends on it: records of the class IN are looked up, one name at a time.',
+  },
+  dns_over_tls_refused: {
+    message: 'The connection to {host} for DNS over TLS was refused.',
+    remedy: 'Nothing to mend here: clients fall back to port 53, whose answers give each connection its name. If one does not, let it ask without TLS.',
+  },
+  too_many_lookups: {
+    message: 'The look-up was not made: {limit} others are under way.',
+    remedy: 'Let the client ask for fewer names at a time; one that asks for thousands of them may be a tunnel.',
+  },
+  names_exhausted: {
+    message: 'There is no address left to stand for another name: {count} are given out.',
+    remedy: 'Look at the names in the record; one job seldom has use for so many.',
+  },
+
   // The upstream side.
+  dns_lookup_failed: {
+    message: 'The name {host} was not looked up: {reason}.',
+    remedy: 'Check the resolver of the host (/etc/resolv.conf), or name another under interceptor.dnsServers.',
+  },
   name_not_found: {
     message: 'The name {host} does not resolve: {reason}.',
     remedy: 'Check the name, the resolver of the host, or pin the name under interceptor.hosts.',
@@ -138,6 +163,10 @@ export const ERRORS = {
   },
 
   // Names, pins and the dialler, at load.
+  name_server_invalid: {
+    message: '{server} is no address of a DNS server.',
+    remedy: 'Write an address with an optional port: "192.0.2.53", "127.0.0.1:5353", "[2001:db8::53]:53".',
+  },
   host_pattern_invalid: {
     message: 'The host pattern {pattern} is invalid: {reason}.',
     remedy: 'Write a host (example.com), its subdomains (*.example.com), an address or *, each with an optional :port.',
@@ -175,6 +204,10 @@ export const ERRORS = {
   packets_incomplete: {
     message: 'The packet capture {path} lacks packets: {reason}.',
     remedy: 'What it has can be read. Its size is bounded by interceptor.bodyQuota; packets are dropped where the machine is too busy to write them.',
+  },
+  lookups_dropped: {
+    message: '{count} look-ups of names got no answer and have no line: they came faster than flows could be recorded.',
+    remedy: 'Look at what the command asks for so often; every look-up that was answered is in the record.',
   },
   bodies_unsafe: {
     message: '{path} is not a folder of its own (a file, or a symbolic link).',

@@ -27,6 +27,8 @@ export { fieldNames } from './filter/expression.ts';
 export type { Comparison, Expression, Literal, Operator } from './filter/expression.ts';
 export { FLOW_FIELD_NAMES, STEP_ANNOTATION, STEP_FIELD_NAMES, flowFields, protocolOf } from './filter/flow-fields.ts';
 export type { FlowFields } from './filter/flow-fields.ts';
+export { parseNameServer } from './names/name-server.ts';
+export type { NameServer } from './names/name-server.ts';
 export { HostPins } from './upstream/pins.ts';
 export { contentCodings, createDecoder } from './recorder/content-coding.ts';
 export type { ContentCoding } from './recorder/content-coding.ts';

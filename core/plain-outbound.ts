@@ -5,6 +5,8 @@ import { connectionLimit } from './listener/connection-limit.ts';
 import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
 import { watchDeparture } from './peek/departure.ts';
 import { splice } from './relay/splice.ts';
+import { CaptureHooks } from './hooks.ts';
+import { FlowRecorder } from './recorder/flow-recorder.ts';
 import type { Dialler } from './upstream/dialler.ts';
 
 export class PlainOutbound {
@@ -18,7 +20,7 @@ export class PlainOutbound {
 
   constructor(listeners: GuestListeners, dialler: Dialler) {
     this.#dialler = dialler;
-    this.#network = new GuestNetwork(listeners, { dialler, judge: async () => 'allow', accept: (socket, destination) => void this.#relay(socket, destination) });
+    this.#network = new GuestNetwork(listeners, { dialler, recorder: nothingRecorded(), nextId: () => '', warn: () => {}, accept: (socket, destination) => void this.#relay(socket, destination) });
   }
 
   close(): void {
@@ -50,4 +52,10 @@ export class PlainOutbound {
       socket.resetAndDestroy();
     }
   }
+}
+
+/** No hook is tapped: every name is allowed, and no flow has a record. */
+function nothingRecorded(): FlowRecorder {
+  const ignore = (): void => {};
+  return new FlowRecorder('', new CaptureHooks(ignore), null, null, ignore);
 }

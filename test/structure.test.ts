@@ -99,12 +99,12 @@ test('no state lives at the level of a module', () => {
 test('a dependency is imported by the file that wraps it, and by no other', () => {
   const wrappers: Record<string, readonly string[]> = {
     '@cfworker/json-schema': ['cli/settings/validation.ts'],
-    'dns-packet': ['core/dns/message.ts'],
     // The probe runs by itself in a guest, out of reach of the wrapper.
     koffi: ['plugins/engines/libc.ts', 'plugins/engines/probe/probe.ts'],
     re2js: ['plugins/redact/token-shapes.ts'],
     tapable: ['core/hooks.ts'],
     'tar-stream': ['plugins/engines/rootfs/archive.ts'],
+    tldts: ['plugins/dns-signals/parent-domain.ts'],
     // One reads, one writes.
     yaml: ['cli/settings/preset-text.ts', 'cli/settings/source-document.ts'],
   };

@@ -81,8 +81,8 @@ function noteStep({ hooks, annotate }: ReturnType<typeof pluginContext>, { name,
 }
 
 function dialler(settings: JobSettings, keyLog: KeyLog | null): Dialler {
-  const { hosts, upstreamProxy, trustedCAs } = settings;
-  if (upstreamProxy === null) return new Dialler({ hosts });
+  const { hosts, dnsServers, upstreamProxy, trustedCAs } = settings;
+  if (upstreamProxy === null) return new Dialler({ hosts, dnsServers });
   const trusted = [...getCACertificates('default'), ...getCACertificates('system'), ...trustedCAs.map(({ pem }) => pem)];
-  return new Dialler({ hosts, proxy: new UpstreamProxy(upstreamProxy, trusted, keyLog) });
+  return new Dialler({ hosts, dnsServers, proxy: new UpstreamProxy(upstreamProxy, trusted, keyLog) });
 }

@@ -50,7 +50,7 @@ export async function runGuestJob(asked: JobSettings, engine: GuestEngine, folde
   const guest = prepared.status === 'fulfilled' ? prepared.value : null;
   const job = opened.status === 'fulfilled' ? opened.value : null;
   const defect = new DefectTrap();
-  const wiring: JobWiring = { job, hosts: settings.hosts, ports, signals: new SignalForwarder(), limit: new TimeLimit(settings.timeout), status };
+  const wiring: JobWiring = { job, hosts: settings.hosts, dnsServers: settings.dnsServers, ports, signals: new SignalForwarder(), limit: new TimeLimit(settings.timeout), status };
   const runs = new CommandRuns(settings, wiring, prepare);
   try {
     if (opened.status === 'rejected') throw opened.reason;

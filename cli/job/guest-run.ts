@@ -14,6 +14,7 @@ export interface JobWiring {
   /** Null: the guest has plain outbound network, or none. */
   readonly job: CapturedJob | null;
   readonly hosts: Readonly<Record<string, string>>;
+  readonly dnsServers: readonly string[] | null;
   readonly ports: PortListeners;
   readonly signals: SignalForwarder;
   readonly limit: TimeLimit;
@@ -48,10 +49,10 @@ export class GuestRun implements Ending {
   /** Resolves when the command has ended. @param broken rejects where it is to be given up. */
   async run(broken: Promise<never>): Promise<GuestExit> {
     const { guest } = this;
-    const { job, hosts, ports, signals, limit, status } = this.#wiring;
+    const { job, hosts, dnsServers, ports, signals, limit, status } = this.#wiring;
     if (guest.listeners) {
       if (job) this.#captured = job.capture.captureGuest(guest.listeners);
-      else this.#outbound = new PlainOutbound(guest.listeners, new Dialler({ hosts }));
+      else this.#outbound = new PlainOutbound(guest.listeners, new Dialler({ hosts, dnsServers }));
     }
     if (guest.terminal) this.#session = new TerminalSession(guest.terminal, status);
     if (guest.packets) this.#packets = job?.files.packets?.follow(guest.packets) ?? null;

@@ -5,6 +5,7 @@ import { visible } from '../output.ts';
 /** Hosts that are counted by name; the rest are counted together, so that memory stays bounded. */
 const MAX_HOSTS = 2000;
 const SHOWN_HOSTS = 8;
+const ADDRESS_TYPES: ReadonlySet<string> = new Set(['A', 'AAAA']);
 
 export interface HostCount {
   readonly host: string;
@@ -16,7 +17,11 @@ export interface HostCount {
 }
 
 export interface Traffic {
+  /** All of them, as many as `flows.jsonl` has lines. */
   flows: number;
+  /** Of these, look-ups of names. */
+  lookups: number;
+  /** Those that were contacted, or refused; to look a name up is not to contact it. */
   hosts: HostCount[];
   /** Flows to hosts beyond those that are named. */
   other_hosts_flows: number;
@@ -34,6 +39,7 @@ export interface Traffic {
 export class TrafficCounter {
   readonly #traffic: Traffic = {
     flows: 0,
+    lookups: 0,
     hosts: [],
     other_hosts_flows: 0,
     bytes: { up: 0, down: 0 },
@@ -62,9 +68,13 @@ export class TrafficCounter {
     traffic.outcomes[record.outcome]++;
     if (record.outcome === 'denied') traffic.denied++;
     else if (record.error) add(traffic.errors, record.error.code);
-    if (record.policy?.would_deny) traffic.would_deny++;
+    const isLookup = record.kind === 'dns';
+    if (isLookup) traffic.lookups++;
+    // Of a denied name, only other types than addresses are refused.
+    if (record.policy?.would_deny && !(isLookup && ADDRESS_TYPES.has(record.dns!.type))) traffic.would_deny++;
     if (record.response) add(traffic.status, `${Math.floor(record.response.status / 100)}xx`);
     add(traffic.protocols, protocolOf(record));
+    if (isLookup && record.outcome !== 'denied') return;
     const host = this.#hostOf(record.server.name ?? record.tls_sni ?? record.server.address ?? '');
     if (!host) {
       traffic.other_hosts_flows++;
@@ -123,7 +133,7 @@ export function summaryText(summary: JobSummary): string {
   const ended = summary.exit_code === null ? '' : `, exit code ${summary.exit_code}${summary.timed_out ? ' (timed out)' : summary.oom ? ' (out of memory)' : ''}`;
   const restarted = summary.restarts === 0 ? '' : `, ${count(summary.restarts, 'restart')}`;
   lines.push(
-    `mentu: ${count(traffic.flows, 'flow')} to ${count(traffic.hosts.length, 'host')}, ${traffic.denied} denied, ${traffic.outcomes.failed} failed, ${traffic.outcomes.aborted} aborted, in ${(summary.duration_ms / 1000).toFixed(2)} s${ended}${restarted}`,
+    `mentu: ${flowsText(traffic)}, ${traffic.denied} denied, ${traffic.outcomes.failed} failed, ${traffic.outcomes.aborted} aborted, in ${(summary.duration_ms / 1000).toFixed(2)} s${ended}${restarted}`,
   );
   if (traffic.hosts.length > 0) {
     const shown = traffic.hosts.slice(0, SHOWN_HOSTS).map(({ host, flows, denied }) => `${visible(host)} ${flows}${denied > 0 ? ` (${denied} denied)` : ''}`);
@@ -145,7 +155,12 @@ export function summaryText(summary: JobSummary): string {
 export function statusText(traffic: Traffic, seconds: number): string {
   const denied = traffic.denied > 0 ? `, ${traffic.denied} denied` : '';
   const failed = traffic.outcomes.failed > 0 ? `, ${traffic.outcomes.failed} failed` : '';
-  return `mentu: ${count(traffic.flows, 'flow')} to ${count(traffic.hosts.length, 'host')}${denied}${failed}, up ${bytes(traffic.bytes.up)}, down ${bytes(traffic.bytes.down)}, ${seconds.toFixed(0)} s`;
+  return `mentu: ${flowsText(traffic)}${denied}${failed}, up ${bytes(traffic.bytes.up)}, down ${bytes(traffic.bytes.down)}, ${seconds.toFixed(0)} s`;
+}
+
+function flowsText({ flows, lookups, hosts }: Traffic): string {
+  const contacts = `${count(flows - lookups, 'flow')} to ${count(hosts.length, 'host')}`;
+  return lookups === 0 ? contacts : `${contacts} and ${count(lookups, 'look-up')}`;
 }
 
 function add(counts: Record<string, number>, key: string): void {

@@ -78,7 +78,7 @@ function jobClaims(value: Profile | ConfigFile, document: SourceDocument, onHost
   for (const key of ['rootfs', 'kernel'] as const) {
     if (isSet(value[key])) claims.push({ text: `sets the guest's ${key}`, place: document.placeOfKey([key]) });
   }
-  for (const key of ['hosts', 'trustedCAs', 'passthrough', 'upstreamProxy'] as const) {
+  for (const key of ['hosts', 'trustedCAs', 'passthrough', 'dnsServers', 'upstreamProxy'] as const) {
     if (isSet(value.interceptor?.[key])) claims.push({ text: `sets interceptor.${key}`, place: document.placeOfKey(['interceptor', key]) });
   }
   // Whoever can read the job's folder could read what the record leaves out.

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { dirname, posix, resolve } from 'node:path';
-import { HostPins, MentuError, parseHostPattern, type ErrorPlace } from '../../core/index.ts';
+import { HostPins, MentuError, parseHostPattern, parseNameServer, type ErrorPlace } from '../../core/index.ts';
 import type { Mount } from '../../plugins/engines/engine.ts';
 import { BYTE_SIZE_FORM, parseByteSize } from './byte-size.ts';
 import type { ConfigFile } from './config-schema.ts';
@@ -31,6 +31,8 @@ export interface JobPart extends GuestPart {
   readonly hosts: Readonly<Record<string, string>>;
   readonly trustedCAs: readonly TrustedCa[];
   readonly passthrough: readonly string[];
+  /** Absent: those of the host. */
+  readonly dnsServers?: readonly string[] | undefined;
   readonly upstreamProxy?: string | undefined;
   readonly keyLog?: boolean | undefined;
   readonly pcap?: boolean | undefined;
@@ -45,6 +47,9 @@ export function readJobPart(value: Profile | ConfigFile, document: SourceDocumen
   checkPatterns(document, ['sandbox', 'allowedDomains'], sandbox.allowedDomains);
   checkPatterns(document, ['sandbox', 'deniedDomains'], sandbox.deniedDomains);
   checkPatterns(document, ['interceptor', 'passthrough'], interceptor.passthrough);
+  interceptor.dnsServers?.forEach((server, index) => {
+    if (parseNameServer(server) === null) throw new MentuError('name_server_invalid', { server: JSON.stringify(server) }, { place: document.placeOf(['interceptor', 'dnsServers', index]) });
+  });
   const hosts = { ...interceptor.hosts };
   for (const [name, target] of Object.entries(hosts)) {
     placed(document.placeOfKey(['interceptor', 'hosts', name]), () => new HostPins({ [name]: target }));
@@ -63,6 +68,7 @@ export function readJobPart(value: Profile | ConfigFile, document: SourceDocumen
     hosts,
     trustedCAs: (interceptor.trustedCAs ?? []).map((file, index) => readCa(files, resolve(folder, file), document.placeOf(['interceptor', 'trustedCAs', index]))),
     passthrough: interceptor.passthrough ?? [],
+    dnsServers: interceptor.dnsServers,
     upstreamProxy: interceptor.upstreamProxy === undefined ? undefined : readProxy(interceptor.upstreamProxy, document.placeOf(['interceptor', 'upstreamProxy'])),
     keyLog: interceptor.keyLog,
     pcap: interceptor.pcap,

@@ -47,6 +47,8 @@ export interface JobSettings {
   readonly hosts: Readonly<Record<string, string>>;
   readonly trustedCAs: readonly TrustedCa[];
   readonly passthrough: readonly string[];
+  /** Null: those of the host. */
+  readonly dnsServers: readonly string[] | null;
   readonly upstreamProxy: string | null;
   /** Whether the secrets of TLS are written to a file, and the guest's packets. */
   readonly keys: KeySettings;
@@ -151,6 +153,7 @@ export function settleJob(sources: SettingSources): JobSettings {
     hosts: merged('hosts', (part) => part.hosts),
     trustedCAs: joined('trustedCAs', (part) => part.trustedCAs, (ca) => ca.file),
     passthrough: joined('passthrough', (part) => part.passthrough, (pattern) => pattern),
+    dnsServers: pick('dnsServers', ofParts((part) => part.dnsServers), null as readonly string[] | null),
     upstreamProxy: pick('upstreamProxy', ofParts((part) => part.upstreamProxy), null as string | null),
     keys,
     record: {
@@ -172,7 +175,7 @@ export function commandOf(settings: JobSettings): { command: string; args: reado
 
 /** The view that plugins get, frozen through and through. `directory` is the job's, absolute. */
 export function jobView(settings: JobSettings, id: string, directory: string): JobView {
-  const { command, args, env, mounts, engine, networkMode, limits, timeout, rootfs, kernel, hosts, passthrough, record, upstreamProxy } = settings;
+  const { command, args, env, mounts, engine, networkMode, limits, timeout, rootfs, kernel, hosts, passthrough, record, dnsServers, upstreamProxy } = settings;
   return deepFreeze(
     structuredClone({
       id,
@@ -202,6 +205,7 @@ export function jobView(settings: JobSettings, id: string, directory: string): J
           bodyQuota: record.bodyQuota,
           passthrough,
           ...settings.keys,
+          dnsServers,
           upstreamProxy: upstreamProxy === null ? null : withoutPassword(upstreamProxy),
         },
       },

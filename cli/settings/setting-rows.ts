@@ -39,6 +39,7 @@ export function settingRows(settings: JobSettings): SettingRow[] {
   for (const [name, target] of Object.entries(settings.hosts)) add(`hosts.${name}`, target);
   settings.trustedCAs.forEach((ca, index) => add(`trustedCAs[${index}]`, ca.file));
   settings.passthrough.forEach((pattern, index) => add(`passthrough[${index}]`, pattern));
+  add('dnsServers', settings.dnsServers, settings.dnsServers?.join(', ') ?? '(those of the host)');
   add('upstreamProxy', settings.upstreamProxy && withoutPassword(settings.upstreamProxy), settings.upstreamProxy === null ? '(none)' : withoutPassword(settings.upstreamProxy));
   add('keyLog', settings.keys.keyLog);
   add('pcap', settings.keys.pcap);

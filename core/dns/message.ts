@@ -1,105 +1,144 @@
-/** DNS messages (RFC 1035, EDNS of RFC 6891): the questions that a client asks, and our answers. Nobody else sees the codec. */
-import * as codec from 'dns-packet';
+/** The questions that a client asks, as far as they can be read, and responses to them (RFC 1035; EDNS: RFC 6891). */
+import type { DnsRecord } from '../record-parts.ts';
+import { lowerCase, Malformed, nameText } from './name.ts';
+import { className, CODE, codeName, TYPE, typeName } from './numbers.ts';
+import { dataText } from './rdata.ts';
+import { FLAG, HEADER_BYTES, questionAt, readMessage, writeMessage, type Sections, type WireRecord } from './wire.ts';
 
-export type ResponseCode = keyof typeof RESPONSE_CODES;
-
-const RESPONSE_CODES = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, BADVERS: 16 } as const;
-
-const HEADER_BYTES = 12;
-const IS_RESPONSE = 0x8000;
-const OPCODE = 0x7800;
-const RECURSION_DESIRED = 0x0100;
-const RECURSION_AVAILABLE = 0x0080;
-const TRUNCATED = 0x0200;
-/** What fits everywhere without fragments (DNS flag day 2020), and what a client without EDNS takes. */
-const MAX_UDP_BYTES = 1_232;
+/** What comes with a client's question besides: the OPT record, and a signature that nobody asked for. */
+const MAX_ADDITIONALS = 2;
+/** What a client without EDNS takes (RFC 1035, section 4.2.1). */
 const PLAIN_UDP_BYTES = 512;
+/** The largest that we send: the guest's link does not break it up. */
+const LARGEST_UDP_BYTES = 4_096;
+/** What we take, as resolvers do (DNS flag day 2020). */
+export const OUR_UDP_BYTES = 1_232;
+const DNSSEC_OK = 0x8000;
+const ROOT = Buffer.from([0]);
 
-export interface Query {
-  readonly id: number;
-  readonly flags: number;
-  /** Null where the message is no well-formed single question. */
-  readonly question: Question | null;
-  readonly edns: { readonly payloadBytes: number; readonly version: number } | null;
+export interface Edns {
+  readonly version: number;
+  readonly payloadBytes: number;
+  readonly dnssecOk: boolean;
 }
 
 export interface Question {
-  /** Lower case, without the root's dot; empty for the root. */
+  /** Lower case, without the root's dot; empty for the root. What is not plain is escaped. */
   readonly name: string;
-  /** Such as `A`, or `UNKNOWN_65280`. */
-  readonly type: string;
-  /** `IN` but for curiosities. */
-  readonly class: string;
+  /** In wire format, as it was asked. */
+  readonly owner: Buffer;
+  readonly type: number;
+  readonly class: number;
   /** The question as it was asked; a client may check that its letters come back as they were. */
   readonly bytes: Buffer;
 }
 
-export type Answer =
-  | { readonly type: 'A' | 'AAAA'; readonly name: string; readonly ttl: number; readonly data: string }
-  | { readonly type: 'PTR'; readonly name: string; readonly ttl: number; readonly data: string };
-
-export interface Response {
-  readonly code: ResponseCode;
-  readonly answers?: readonly Answer[];
+export interface Query {
+  readonly id: number;
+  readonly flags: number;
+  /** The first one; null where it cannot be read. */
+  readonly question: Question | null;
+  readonly edns: Edns | null;
+  /** Why it is no query that can be answered but with FORMERR; else null. */
+  readonly fault: string | null;
 }
 
-/** Null for what must not be answered: no header, or no query. */
+export interface Response extends Sections {
+  /** Of twelve bits. */
+  readonly code: number;
+  /** Bits of the header: `authoritative`, `authenticData`. */
+  readonly flags: number;
+  /** The answers are of our making. */
+  readonly synthetic: boolean;
+}
+
+const EMPTY: Response = { code: CODE.NOERROR, flags: 0, synthetic: false, answers: [], authorities: [], additionals: [] };
+
+export function emptyResponse(code: number): Response {
+  return code === CODE.NOERROR ? EMPTY : { ...EMPTY, code };
+}
+
+/** Null for what must not be answered, because it is no message, or no query. */
 export function decodeQuery(message: Buffer): Query | null {
   if (message.length < HEADER_BYTES) return null;
   const flags = message.readUInt16BE(2);
-  if (flags & IS_RESPONSE) return null;
+  if (flags & FLAG.response) return null;
   const query = { id: message.readUInt16BE(0), flags, question: null, edns: null };
-  // Only the additional section may hold records in a query; anything else is no question of a resolver.
-  if (message.readUInt16BE(4) !== 1 || message.readUInt32BE(6) !== 0 || message.readUInt16BE(10) > 2) return query;
+  const questions = message.readUInt16BE(4);
+  if (questions === 0) return { ...query, fault: 'it asks nothing' };
+  let question: Question | null = null;
   try {
-    const { questions, additionals } = codec.decode(message);
-    const [question] = questions ?? [];
-    const bytes = questionBytes(message);
-    if (!question || !bytes) return query;
-    const opt = additionals?.find((record) => record.type === 'OPT') as codec.OptAnswer | undefined;
-    return {
-      ...query,
-      question: { name: question.name === '.' ? '' : question.name.toLowerCase(), type: question.type, class: String(question.class), bytes },
-      edns: opt ? { payloadBytes: opt.udpPayloadSize, version: opt.ednsVersion } : null,
-    };
-  } catch {
-    return query;
+    question = readQuestion(message);
+    if (questions > 1) return { ...query, question, fault: `it has ${questions} questions` };
+    // Only the additional section may hold records in a query; anything else is no question of a resolver.
+    if (message.readUInt32BE(6) !== 0) return { ...query, question, fault: 'it has answers' };
+    if (message.readUInt16BE(10) > MAX_ADDITIONALS) return { ...query, question, fault: 'it has too many additional records' };
+    const options = readMessage(message).additionals.filter(({ type }) => type === TYPE.OPT);
+    if (options.length > 1) return { ...query, question, fault: 'it has two OPT records' };
+    return { ...query, question, edns: options[0] ? ednsOf(options[0]) : null, fault: null };
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return { ...query, question, fault: error.message };
   }
 }
 
-export function isStandardQuery(query: Query): boolean {
-  return (query.flags & OPCODE) === 0;
+function readQuestion(message: Buffer): Question {
+  const { name, type, class: number, end } = questionAt(message, HEADER_BYTES);
+  if (end - HEADER_BYTES !== name.length + 4) throw new Malformed('the name of its question is a pointer');
+  return { name: lowerCase(nameText(name)), owner: name, type, class: number, bytes: message.subarray(HEADER_BYTES, end) };
+}
+
+/** An OPT record has the payload size for its class, and flags for its lifetime. */
+export function ednsOf({ class: payloadBytes, ttl }: WireRecord): Edns & { readonly upperCode: number } {
+  return { payloadBytes, version: (ttl >>> 16) & 0xff, dnssecOk: (ttl & DNSSEC_OK) !== 0, upperCode: ttl >>> 24 };
+}
+
+/** An OPT record without options: client subnets and cookies are not for others to see. */
+export function optRecord(code: number, dnssecOk: boolean): WireRecord {
+  return { owner: ROOT, type: TYPE.OPT, class: OUR_UDP_BYTES, ttl: (code >> 4) * 0x1000000 + (dnssecOk ? DNSSEC_OK : 0), data: Buffer.alloc(0) };
+}
+
+export interface Encoded {
+  readonly bytes: Buffer;
+  readonly truncated: boolean;
 }
 
 /** `transport` bounds the size: what does not fit over UDP is truncated, so that the client asks again over TCP. */
-export function encodeResponse(query: Query, { code, answers = [] }: Response, transport: 'udp' | 'tcp'): Buffer {
-  const limit = transport === 'tcp' ? 65_535 : query.edns ? Math.min(Math.max(query.edns.payloadBytes, PLAIN_UDP_BYTES), MAX_UDP_BYTES) : PLAIN_UDP_BYTES;
-  const whole = encode(query, code, answers, 0);
-  return whole.length <= limit ? whole : encode(query, code, [], TRUNCATED);
+export function encodeResponse(query: Query, response: Response, transport: 'udp' | 'tcp'): Encoded {
+  const limit = transport === 'tcp' ? 65_535 : query.edns ? Math.min(Math.max(query.edns.payloadBytes, PLAIN_UDP_BYTES), LARGEST_UDP_BYTES) : PLAIN_UDP_BYTES;
+  const bytes = encode(query, response, 0);
+  if (bytes.length <= limit) return { bytes, truncated: false };
+  return { bytes: encode(query, { ...response, answers: [], authorities: [], additionals: [] }, FLAG.truncated), truncated: true };
 }
 
-function encode(query: Query, code: ResponseCode, answers: readonly Answer[], extraFlags: number): Buffer {
-  const number = RESPONSE_CODES[code];
-  const additionals = query.edns
-    ? [{ type: 'OPT' as const, name: '.', udpPayloadSize: MAX_UDP_BYTES, extendedRcode: number >> 4, ednsVersion: 0, flags: 0, flag_do: false, options: [] }]
-    : [];
-  const flags = (query.flags & (OPCODE | RECURSION_DESIRED)) | RECURSION_AVAILABLE | extraFlags | (number & 15);
-  // The codec writes no compression pointers, so the question's own bytes can be put in after the header.
-  const message = codec.encode({ type: 'response', id: query.id, flags, answers: answers as codec.Answer[], additionals: additionals as codec.Answer[] });
-  if (!query.question) return message;
-  message.writeUInt16BE(1, 4);
-  return Buffer.concat([message.subarray(0, HEADER_BYTES), query.question.bytes, message.subarray(HEADER_BYTES)]);
+function encode({ id, flags: asked, question, edns }: Query, { code, flags, answers, authorities, additionals }: Response, truncated: number): Buffer {
+  const copied = asked & (FLAG.opcode | FLAG.recursionDesired | FLAG.checkingDisabled);
+  return writeMessage({
+    id,
+    flags: FLAG.response | copied | FLAG.recursionAvailable | flags | truncated | (code & FLAG.code),
+    question: question?.bytes ?? null,
+    answers,
+    authorities,
+    additionals: edns ? [...additionals, optRecord(code, edns.dnssecOk)] : additionals,
+  });
 }
 
-/** The question's bytes; null where its name holds a pointer (it can point to nothing) or bytes that text does not hold. */
-function questionBytes(message: Buffer): Buffer | null {
-  let end = HEADER_BYTES;
-  for (let labels = 0; labels < 128; labels += 1) {
-    const length = message[end];
-    if (length === undefined || length > 63) return null;
-    end += length + 1;
-    if (length === 0) return end + 4 <= message.length ? message.subarray(HEADER_BYTES, end + 4) : null;
-    if (message.subarray(end - length, end).some((byte) => byte <= 0x20 || byte >= 0x7f || byte === 0x2e)) return null;
-  }
-  return null;
+/** What the record shows of a question and its answer; `response` is null where there was none. */
+export function dnsRecord(transport: DnsRecord['transport'], query: Query | null, response: Pick<Response, 'code' | 'answers' | 'synthetic'> | null, truncated: boolean): DnsRecord {
+  const { question = null, edns = null } = query ?? {};
+  return {
+    transport,
+    name: question?.name ?? '',
+    type: question ? typeName(question.type) : '',
+    class: question ? className(question.class) : '',
+    code: response && codeName(response.code),
+    answers: truncated || !response ? [] : response.answers.map(answerRecord),
+    synthetic: response?.synthetic ?? false,
+    truncated,
+    edns: edns && { version: edns.version, payload_size: edns.payloadBytes, dnssec_ok: edns.dnssecOk },
+  };
+}
+
+function answerRecord({ owner, type, ttl, data }: WireRecord): DnsRecord['answers'][number] {
+  return { name: nameText(owner), type: typeName(type), ttl, data: dataText(type, data) };
 }

@@ -1,39 +1,64 @@
-/** The resolver of the guest: answers from the synthetic pool, so that each connection has its name back. */
+/**
+ * The resolver of the guest. Each query is a flow: its name is judged, then A, AAAA and PTR are answered from the
+ * synthetic pool, so that each connection has its name back, and other types are looked up on the host.
+ */
 import type { RemoteInfo, Socket as UdpSocket } from 'node:dgram';
+import type { Verdict } from '../decision.ts';
 import { MentuError } from '../errors.ts';
-import { addressText } from '../names/address.ts';
-import { canonicalHost, isAddress } from '../names/host.ts';
-import type { Dialler, ResolvedHost } from '../upstream/dialler.ts';
-import { decodeQuery, encodeResponse, isStandardQuery, type Answer, type Question, type Response } from './message.ts';
+import { canonicalHost, isAddress, socketAddress } from '../names/host.ts';
+import type { FlowRecorder } from '../recorder/flow-recorder.ts';
+import { denialError } from '../relay/answer.ts';
+import type { Dialler } from '../upstream/dialler.ts';
+import { decodeQuery, emptyResponse, type Query, type Question, type Response } from './message.ts';
+import type { NameServers } from './name-servers.ts';
+import { CLASS_IN, CODE, className, TYPE, typeName } from './numbers.ts';
+import { passedAnswer } from './passed-answer.ts';
 import type { SyntheticPool } from './pool.ts';
+import { QueryFlow, type Asker, type Ending } from './query-flow.ts';
+import { reverseAddress, SyntheticAnswers } from './synthetic-answers.ts';
+import { FLAG } from './wire.ts';
 
-/** Seconds for which a client may keep an answer. */
-const TTL_SECONDS = 60;
-const EMPTY: Response = { code: 'NOERROR' };
+/** Types that ask for something else than records. */
+const NO_RECORDS: ReadonlySet<number> = new Set([TYPE.OPT, TYPE.TKEY, TYPE.TSIG, TYPE.IXFR, TYPE.AXFR, TYPE.MAILB, TYPE.MAILA]);
 
 export interface DnsServerOptions {
   /** Where the addresses come from. */
   readonly pool: SyntheticPool;
-  readonly dialler: Pick<Dialler, 'resolve'>;
-  /** Judges a canonical name before anything is looked up. Where it fails, the answer is SERVFAIL. */
-  readonly judge: (name: string) => Promise<'allow' | 'deny'>;
+  readonly dialler: Pick<Dialler, 'resolve' | 'isPinned'>;
+  /** For what is not an address. */
+  readonly nameServers: Pick<NameServers, 'ask'>;
+  readonly recorder: FlowRecorder;
+  /** Ids of connections. */
+  readonly nextId: () => string;
+  /** Told at the end where queries were lost. */
+  readonly warn: (error: MentuError) => void;
   /** Queries in work at most; further ones get SERVFAIL at once. Default 256. */
   readonly maxPending?: number;
 }
 
 export class DnsServer {
   readonly #options: Required<DnsServerOptions>;
+  readonly #synthetic: SyntheticAnswers;
   readonly #sockets = new Map<UdpSocket, (message: Buffer, peer: RemoteInfo) => void>();
-  #pending = 0;
+  readonly #live = new Set<QueryFlow>();
+  /** Queries over UDP that are in work: what a client sends again meanwhile is no other one. */
+  readonly #asked = new Set<string>();
+  /** Queries that came faster than they could be recorded, and got no answer. */
+  #dropped = 0;
 
   constructor(options: DnsServerOptions) {
     this.#options = { maxPending: 256, ...options };
+    this.#synthetic = new SyntheticAnswers(options.pool, options.dialler);
   }
 
   /** Answers what comes in on a bound socket until `close`. The socket stays its owner's. */
   serveUdp(socket: UdpSocket): void {
     const listener = (message: Buffer, peer: RemoteInfo): void => {
-      void this.answer(message, 'udp').then((response) => {
+      const key = `${peer.address} ${peer.port} ${message.toString('latin1')}`;
+      if (this.#asked.has(key)) return;
+      this.#asked.add(key);
+      this.answer(message, { transport: 'udp', client: { address: socketAddress(peer.address), port: peer.port }, address: null }, (response) => {
+        this.#asked.delete(key);
         // A client that has gone away is no failure of ours.
         if (response && this.#sockets.has(socket)) socket.send(response, peer.port, peer.address, () => {});
       });
@@ -42,90 +67,112 @@ export class DnsServer {
     socket.on('message', listener);
   }
 
-  /** The response to one message, without the length prefix of TCP; null for what must not be answered. Never rejects. */
-  async answer(message: Buffer, transport: 'udp' | 'tcp'): Promise<Buffer | null> {
-    const query = decodeQuery(message);
-    if (query === null) return null;
-    const reply = (response: Response): Buffer => encodeResponse(query, response, transport);
-    if (!isStandardQuery(query)) return reply({ code: 'NOTIMP' });
-    if (query.question === null) return reply({ code: 'FORMERR' });
-    if (query.edns && query.edns.version !== 0) return reply({ code: 'BADVERS' });
-    if (query.question.class !== 'IN') return reply({ code: 'REFUSED' });
-    if (this.#pending >= this.#options.maxPending) return reply({ code: 'SERVFAIL' });
-    this.#pending += 1;
-    try {
-      return reply(await this.#respond(query.question));
-    } catch {
-      return reply({ code: 'SERVFAIL' });
-    } finally {
-      this.#pending -= 1;
+  /**
+   * Takes one message, without the length prefix of TCP. `done` is called once, with the response, or null where there
+   * is none. Returns null where the message is dropped.
+   */
+  answer(message: Buffer, asker: Asker, done: (response: Buffer | null) => void): QueryFlow | null {
+    const { recorder, nextId, maxPending } = this.#options;
+    const isFull = this.#live.size >= maxPending;
+    if (isFull && recorder.isBehind) {
+      this.#dropped++;
+      done(null);
+      return null;
     }
+    const query = decodeQuery(message);
+    const flow = new QueryFlow(recorder, nextId(), query, message.length, asker, (response) => {
+      this.#live.delete(flow);
+      done(response);
+    });
+    this.#live.add(flow);
+    if (isFull) flow.end(failed(CODE.SERVFAIL, new MentuError('too_many_lookups', { limit: maxPending })));
+    else recorder.admit(() => this.#begin(flow));
+    return flow;
   }
 
-  /** Lets go of the sockets. */
+  /** Ends what is in work, and lets go of the sockets. */
   close(): void {
     for (const [socket, listener] of this.#sockets) socket.off('message', listener);
     this.#sockets.clear();
+    const over = new MentuError('shutting_down');
+    for (const flow of this.#live) flow.abort(over);
+    if (this.#dropped > 0) this.#options.warn(new MentuError('lookups_dropped', { count: this.#dropped }));
+    this.#dropped = 0;
   }
 
-  async #respond(question: Question): Promise<Response> {
-    const { name, type } = question;
-    if (name === '') return { code: 'REFUSED' };
+  #begin(flow: QueryFlow): void {
+    const { query } = flow;
+    if (flow.ended) return;
+    if (query === null) return flow.end({ response: null, outcome: 'failed', error: new MentuError('dns_malformed', { reason: 'it is no query' }) });
+    const { question } = query;
+    if ((query.flags & FLAG.opcode) !== 0) return flow.end(unsupported(CODE.NOTIMP, `the opcode ${(query.flags & FLAG.opcode) >> 11}`));
+    if (query.fault !== null || question === null) return flow.end(failed(CODE.FORMERR, new MentuError('dns_malformed', { reason: query.fault ?? 'it asks nothing' })));
+    if (query.edns && query.edns.version !== 0) return flow.end(unsupported(CODE.BADVERS, `version ${query.edns.version} of EDNS`));
+    if (question.class !== CLASS_IN) return flow.end(unsupported(CODE.REFUSED, `the class ${className(question.class)}`));
+    const own = this.#ownAnswer(question);
+    if (own !== null) return flow.end(completed(own));
+    this.#options.recorder.hooks.connect(flow.connection, (verdict) => this.#decided(flow, query, question, verdict));
+  }
+
+  /** What is told without anybody being asked, or null. */
+  #ownAnswer(question: Question): Response | null {
+    const { name } = question;
+    if (name === '') return null;
     const reversed = reverseAddress(name);
-    if (reversed !== null) return this.#respondToPointer(question, reversed);
+    if (reversed !== null) return this.#synthetic.pointer(question, reversed);
     // A name of DNS is written as it is; what only becomes a host by decoding, or is an address, does not exist there.
-    const host = canonicalHost(name);
-    if (host !== name || isAddress(host)) return { code: 'NXDOMAIN' };
-    // RFC 6761, section 6.3: the guest's own loopback, which nobody needs to be asked for.
-    if (name === 'localhost' || name.endsWith('.localhost')) return addresses(question, ['127.0.0.1', '::1']);
-
-    const isAllowed = (await this.#options.judge(name)) === 'allow';
-    if (type !== 'A' && type !== 'AAAA') return isAllowed ? EMPTY : { code: 'REFUSED' };
-    return this.#respondFromPool(question, isAllowed);
+    if (canonicalHost(name) !== name || isAddress(name)) return emptyResponse(CODE.NXDOMAIN);
+    return name === 'localhost' || name.endsWith('.localhost') ? this.#synthetic.localhost(question) : null;
   }
 
-  /**
-   * Both families for every name that exists, whatever families it has: we accept the connection, and the dialler
-   * finds its own way. A denied name is not looked up; its connection gets the refusal that says why.
-   */
-  async #respondFromPool(question: Question, isAllowed: boolean): Promise<Response> {
-    const resolved = isAllowed ? await this.#resolve(question.name) : null;
-    if (resolved === 'NXDOMAIN' || resolved === 'SERVFAIL') return { code: resolved };
-    const pair = this.#options.pool.issue(question.name);
-    return pair ? addresses(question, [pair.ipv4, pair.ipv6]) : { code: 'SERVFAIL' };
+  #decided(flow: QueryFlow, query: Query, question: Question, verdict: Verdict | undefined): void {
+    if (flow.ended) return;
+    flow.verdict = verdict;
+    const isAllowed = verdict === undefined || verdict.action === 'allow' || verdict.action === 'passthrough';
+    const { type, name } = question;
+    if ((type === TYPE.A || type === TYPE.AAAA) && name !== '') return this.#finish(flow, this.#addresses(question, isAllowed));
+    if (verdict?.action === 'deny') return this.#refuse(flow, verdict);
+    if (NO_RECORDS.has(type)) return flow.end(unsupported(CODE.NOTIMP, `the type ${typeName(type)}`));
+    // Of such a name the profile, or who answers in its place, says all there is.
+    if (!isAllowed || this.#options.dialler.isPinned(name)) return flow.end(completed(emptyResponse(CODE.NOERROR)));
+    this.#finish(flow, this.#lookUp(question, query));
   }
 
-  /** Null: the name exists, and none of its addresses may be dialled, which is for the connection to say. */
-  async #resolve(name: string): Promise<ResolvedHost | null | 'NXDOMAIN' | 'SERVFAIL'> {
-    try {
-      return await this.#options.dialler.resolve(name);
-    } catch (error) {
-      if (error instanceof MentuError && error.code === 'address_denied') return null;
-      const isUnknown = error instanceof MentuError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOTFOUND';
-      return isUnknown ? 'NXDOMAIN' : 'SERVFAIL';
-    }
+  #finish(flow: QueryFlow, answer: Promise<Ending>): void {
+    answer.then(
+      (ending) => flow.end(ending),
+      (error: unknown) => flow.end(failed(CODE.SERVFAIL, new MentuError('dns_lookup_failed', { host: flow.connection.host, reason: (error as Error).message }, { cause: error }))),
+    );
   }
 
-  #respondToPointer({ name, type }: Question, address: string): Response {
-    const issued = this.#options.pool.nameOf(address);
-    if (issued === undefined) return { code: 'NXDOMAIN' };
-    return type === 'PTR' ? { code: 'NOERROR', answers: [{ type: 'PTR', name, ttl: TTL_SECONDS, data: issued }] } : EMPTY;
+  /** A denied name is not looked up; its connection gets the refusal that says why. */
+  async #addresses(question: Question, isAllowed: boolean): Promise<Ending> {
+    const { response, error, ms } = await this.#synthetic.addresses(question, isAllowed);
+    return { response, outcome: error ? 'failed' : 'completed', error, ms };
+  }
+
+  async #lookUp(question: Question, query: Query): Promise<Ending> {
+    const start = performance.now();
+    const { answer, server } = await this.#options.nameServers.ask(question, query);
+    return { ...completed(passedAnswer(answer)), server, ms: performance.now() - start };
+  }
+
+  #refuse(flow: QueryFlow, verdict: Extract<Verdict, { action: 'deny' }>): void {
+    const { connection } = flow;
+    const host = verdict.host ?? connection.host;
+    this.#options.recorder.violation(connection, { code: verdict.code ?? 'denied', rule: verdict.rule, host, by: verdict.by });
+    flow.end({ response: emptyResponse(CODE.REFUSED), outcome: 'denied', error: denialError(verdict, host, connection.host) });
   }
 }
 
-/** The addresses of the question's type. */
-function addresses({ name, type }: Question, all: readonly string[]): Response {
-  const ofType = all.filter((address) => address.includes(':') === (type === 'AAAA'));
-  if (type !== 'A' && type !== 'AAAA') return EMPTY;
-  return { code: 'NOERROR', answers: ofType.map((data): Answer => ({ type, name, ttl: TTL_SECONDS, data })) };
+function completed(response: Response): Ending {
+  return { response, outcome: 'completed', error: null };
 }
 
-/** The address that a name under `in-addr.arpa` or `ip6.arpa` asks for (RFC 1035, section 3.5; RFC 3596, section 2.5). */
-function reverseAddress(name: string): string | null {
-  const ipv4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.in-addr\.arpa$/.exec(name);
-  if (ipv4) return `${ipv4[4]}.${ipv4[3]}.${ipv4[2]}.${ipv4[1]}`;
-  const ipv6 = /^((?:[0-9a-f]\.){32})ip6\.arpa$/.exec(name);
-  if (!ipv6) return null;
-  const digits = ipv6[1]!.replaceAll('.', '').split('').reverse().join('');
-  return addressText(Uint8Array.from(Buffer.from(digits, 'hex')));
+function failed(code: number, error: MentuError): Ending {
+  return { response: emptyResponse(code), outcome: 'failed', error };
+}
+
+function unsupported(code: number, what: string): Ending {
+  return failed(code, new MentuError('dns_unsupported', { what }));
 }

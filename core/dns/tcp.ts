@@ -1,5 +1,7 @@
 /** DNS over TCP: each message follows its length in two bytes (RFC 7766, section 8). */
 import type { Socket } from 'node:net';
+import { MentuError } from '../errors.ts';
+import { socketAddress } from '../names/host.ts';
 import type { DnsServer } from './server.ts';
 
 /** A connection that asks nothing for this long is closed. */
@@ -23,7 +25,7 @@ export async function serveDnsOverTcp(server: DnsServer, socket: Socket, { idleM
       bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk]);
       while (bytes.length >= 2 && bytes.length >= 2 + bytes.readUInt16BE(0)) {
         const length = bytes.readUInt16BE(0);
-        const response = await server.answer(bytes.subarray(2, 2 + length), 'tcp');
+        const response = await answer(server, socket, bytes.subarray(2, 2 + length));
         bytes = bytes.subarray(2 + length);
         if (response === null) return;
         if (!(await write(socket, framed(response)))) return;
@@ -34,6 +36,20 @@ export async function serveDnsOverTcp(server: DnsServer, socket: Socket, { idleM
   } finally {
     socket.destroySoon();
   }
+}
+
+/** Null where the message gets no answer, or nobody is left to get it. */
+function answer(server: DnsServer, socket: Socket, message: Buffer): Promise<Buffer | null> {
+  const client = { address: socketAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 };
+  const address = socket.localAddress === undefined ? null : socketAddress(socket.localAddress);
+  return new Promise((resolve) => {
+    const left = (): void => flow?.abort(new MentuError('client_aborted'));
+    const flow = server.answer(message, { transport: 'tcp', client, address }, (response) => {
+      socket.off('close', left);
+      resolve(response);
+    });
+    if (flow !== null && !flow.ended) socket.once('close', left);
+  });
 }
 
 function framed(message: Buffer): Buffer {

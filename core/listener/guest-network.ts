@@ -1,13 +1,16 @@
 /** The whole network of a guest: TCP on every port, and our DNS, whose answers give each connection its name back. */
 import type { Socket as UdpSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
+import { NameServers } from '../dns/name-servers.ts';
+import { SyntheticPool } from '../dns/pool.ts';
+import { DNS_PORT } from '../dns/query-flow.ts';
 import { DnsServer } from '../dns/server.ts';
 import { serveDnsOverTcp } from '../dns/tcp.ts';
-import { SyntheticPool } from '../dns/pool.ts';
+import type { MentuError } from '../errors.ts';
+import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Dialler } from '../upstream/dialler.ts';
 import { TransparentListener, type Accept } from './transparent.ts';
 
-const DNS_PORT = 53;
 /** Connections over which names are asked for, at once. */
 const MAX_RESOLVING = 256;
 
@@ -20,18 +23,23 @@ export interface GuestListeners {
 
 export interface GuestNetworkOptions {
   readonly dialler: Dialler;
-  readonly judge: (name: string) => Promise<'allow' | 'deny'>;
+  readonly recorder: FlowRecorder;
+  /** Ids of connections. */
+  readonly nextId: () => string;
+  readonly warn: (error: MentuError) => void;
   readonly accept: Accept;
 }
 
 export class GuestNetwork {
   readonly #dns: DnsServer;
+  readonly #nameServers: NameServers;
   readonly #listeners: TransparentListener[];
   #resolving = 0;
 
-  constructor({ tcp, dns }: GuestListeners, { dialler, judge, accept }: GuestNetworkOptions) {
+  constructor({ tcp, dns }: GuestListeners, { dialler, recorder, nextId, accept, warn }: GuestNetworkOptions) {
     const pool = new SyntheticPool();
-    this.#dns = new DnsServer({ dialler, pool, judge });
+    this.#nameServers = new NameServers(dialler.dnsServers);
+    this.#dns = new DnsServer({ dialler, pool, nameServers: this.#nameServers, recorder, nextId, warn });
     for (const socket of dns) this.#dns.serveUdp(socket);
     const names = { nameOf: (address: string): string | null => pool.nameOf(address) ?? null };
     this.#listeners = tcp.map((server) => {
@@ -45,6 +53,7 @@ export class GuestNetwork {
   close(): void {
     for (const listener of this.#listeners) listener.close();
     this.#dns.close();
+    this.#nameServers.close();
   }
 
   #resolve(socket: Socket): void {

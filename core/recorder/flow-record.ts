@@ -77,7 +77,7 @@ export function connectionRecord(
   jobId: string,
   id: string,
   connection: CapturedConnection,
-  end: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; violation: ViolationRecord | null; upstream?: UpstreamRecord | null },
+  end: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; violation: ViolationRecord | null; upstream?: UpstreamRecord | null; dnsMs?: number | null },
 ): FlowRecord {
   const total = milliseconds(connection.started, performance.now());
   return {
@@ -99,7 +99,7 @@ export function connectionRecord(
     upstream: end.upstream ?? null,
     connection_id: connection.id,
     bytes: end.bytes,
-    timing: { dns: null, connect: null, tls: null, send: null, wait: null, receive: null, total },
+    timing: { dns: end.dnsMs ?? null, connect: null, tls: null, send: null, wait: null, receive: null, total },
     policy: policyRecord(connection.verdict ?? connection.allowance),
     violation: end.violation,
     annotations: {},

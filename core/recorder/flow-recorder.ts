@@ -77,6 +77,11 @@ export class FlowRecorder {
     return this.#settings?.limit ?? MESSAGE_LIMIT;
   }
 
+  /** The sinks are far behind: what is begun now waits. */
+  get isBehind(): boolean {
+    return this.#completing >= MAX_COMPLETING;
+  }
+
   nextFlowId(): string {
     return this.#flowPrefix + (++this.#sequence).toString(36);
   }
@@ -91,7 +96,7 @@ export class FlowRecorder {
 
   /** Starts a flow as soon as the sinks keep up: in this turn, unless they are far behind. */
   admit(start: () => void): void {
-    if (this.#completing < MAX_COMPLETING) start();
+    if (!this.isBehind) start();
     else this.#waiting.push(start);
   }
 
@@ -129,7 +134,7 @@ export class FlowRecorder {
   }
 
   /** The record of a connection that ended before any request, or was relayed undecrypted. Called once for each. */
-  completeConnection(connection: CapturedConnection, facts: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; upstream?: UpstreamRecord | null; parts?: readonly RecordPart[] }): void {
+  completeConnection(connection: CapturedConnection, facts: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; upstream?: UpstreamRecord | null; dnsMs?: number | null; parts?: readonly RecordPart[] }): void {
     if (!this.#settings || !this.hooks.recordIsWanted) return;
     this.#completing++;
     const violation = this.#violations.get(connection) ?? null;
@@ -170,7 +175,7 @@ export class FlowRecorder {
   }
 
   #settle(): void {
-    while (this.#waiting.length > 0 && this.#completing < MAX_COMPLETING) this.#waiting.shift()!();
+    while (this.#waiting.length > 0 && !this.isBehind) this.#waiting.shift()!();
     if (this.#completing <= this.#lost) this.#idle?.();
   }
 }

@@ -10,6 +10,7 @@ import { AddressGuard } from './address-guard.ts';
 import { ConnectError, connectFirst, interleaveFamilies, type Connected, type ConnectTarget } from './happy-eyeballs.ts';
 import { OwnEndpoints } from './own-endpoints.ts';
 import { HostPins, type Pin } from './pins.ts';
+import { lookupAt } from './server-lookup.ts';
 import { Resolver, type LookedUpAddress, type Resolution, type ResolverOptions } from './resolver.ts';
 import type { UpstreamProxy } from './upstream-proxy.ts';
 
@@ -24,6 +25,8 @@ export interface DiallerOptions {
   /** Names are looked up here, when they are not pinned. */
   readonly resolver?: Resolver;
   readonly guard?: AddressGuard;
+  /** Who is asked for names in place of the host's resolvers; see `parseNameServer`. */
+  readonly dnsServers?: readonly string[] | null;
   /** Every connection but a pinned one goes through it. */
   readonly proxy?: UpstreamProxy | null;
   /** For a connection once its addresses are known, in milliseconds. Default 30000. */
@@ -83,6 +86,8 @@ export class Dialler implements UpstreamDialler {
   readonly guard: AddressGuard;
   /** Our own listeners; whoever opens one adds it. */
   readonly ownEndpoints: OwnEndpoints;
+  /** Null: the host's own. */
+  readonly dnsServers: readonly string[] | null;
   readonly #pins: HostPins;
   readonly #resolver: Resolver;
   readonly #proxy: UpstreamProxy | null;
@@ -94,10 +99,17 @@ export class Dialler implements UpstreamDialler {
     this.guard = options.guard ?? new AddressGuard();
     this.ownEndpoints = new OwnEndpoints(this.guard);
     this.#pins = new HostPins(options.hosts ?? {});
-    this.#resolver = options.resolver ?? new Resolver(options.proxy ? BEHIND_PROXY : {});
+    this.dnsServers = options.dnsServers ?? null;
+    const lookup = this.dnsServers ? { lookup: lookupAt(this.dnsServers) } : {};
+    this.#resolver = options.resolver ?? new Resolver({ ...lookup, ...(options.proxy ? BEHIND_PROXY : {}) });
     this.#proxy = options.proxy ?? null;
     this.#timeoutMs = options.connectTimeoutMs ?? 30_000;
     this.#staggerMs = options.staggerMs ?? 250;
+  }
+
+  /** True for a canonical name or address that the profile leads to a place of its choice. */
+  isPinned(host: string): boolean {
+    return this.#pins.get(host) !== undefined;
   }
 
   /** The addresses that a host may be dialled at. Rejects with `name_not_found` or `address_denied`. */

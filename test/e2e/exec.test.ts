@@ -92,12 +92,12 @@ test('a signal that the command does not handle ends it, with 128+n', LIMIT, asy
 test('the summary: for people on stderr, or one line of JSON; in both cases in summary.json', LIMIT, async () => {
   const people = await exec('--interceptor', '--profile', 'profile.json', '--', 'curl', '-sS', 'https://api.demo.test/');
   assert.equal(people.stdout, 'GET / 0\n');
-  assert.match(people.stderr, /1 flow to 1 host.*api\.demo\.test 1.*bytes.*status.*2xx 1.*protocols.*http\/2 1.*record.*\.mentu\/jobs\//s);
+  assert.match(people.stderr, /1 flow to 1 host and 2 look-ups, 0 denied.*api\.demo\.test 1.*bytes.*status.*2xx 1.*protocols.*dns 2, http\/2 1.*record.*\.mentu\/jobs\//s);
   const { stderr, stdout, summary } = await stage.workspace.job(['--profile', 'profile.json'], ['curl', '-sS', 'https://api.demo.test/']);
   assert.equal(stdout, 'GET / 0\n');
   assert.equal(stderr.split('\n').length, 2, 'one line');
   assert.deepEqual(JSON.parse(readFileSync(join(summary.directory, 'summary.json'), 'utf8')), summary);
-  assert.deepEqual([summary.flows, summary.status, summary.protocols, summary.denied, summary.exit_code, summary.bytes], [1, { '2xx': 1 }, { 'http/2': 1 }, 0, 0, { up: 0, down: 8 }]);
+  assert.deepEqual([summary.flows, summary.lookups, summary.status, summary.protocols, summary.hosts.map(({ host, flows }) => [host, flows]), summary.denied, summary.exit_code], [3, 2, { '2xx': 1 }, { 'http/2': 1, dns: 2 }, [['api.demo.test', 1]], 0, 0]);
 });
 
 test('the job folder is private, latest leads to it, and --job-dir names another', LIMIT, async () => {
@@ -200,12 +200,12 @@ test('a mentu.yaml that a guest wrote into its mount reaches nothing until a per
 
 test('jobs side by side in one folder and one store keep to themselves, and none of a thousand flows is lost', LIMIT, async () => {
   const jobs = await Promise.all([1, 2, 3, 4].map((number) => stage.workspace.job(['--profile', 'profile.json'], ['curl', '-sS', '-Z', '-o', '/dev/null', `https://api.demo.test/job-${number}/[1-250]`])));
-  for (const [at, { code, flows, summary, stderr }] of jobs.entries()) {
+  for (const [at, { code, flows, lines, summary, stderr }] of jobs.entries()) {
     assert.equal(code, 0, stderr);
     const paths = flows.map(({ request }) => new URL(request!.url).pathname);
     assert.deepEqual(new Set(paths), new Set(Array.from({ length: 250 }, (_, number) => `/job-${at + 1}/${number + 1}`)));
-    assert.deepEqual([flows.length, summary.flows, new Set(flows.map(({ id }) => id)).size], [250, 250, 250]);
+    assert.deepEqual([flows.length, summary.flows - summary.lookups, summary.flows, new Set(lines.map(({ id }) => id)).size], [250, 250, lines.length, lines.length]);
     const signals = await stage.workspace.signals('--job', summary.job_id);
-    assert.deepEqual(new Set(signals.map(({ id }) => id)), new Set(flows.map(({ id }) => `sig_${id}`)));
+    assert.deepEqual(new Set(signals.map(({ id }) => id)), new Set(lines.map(({ id }) => `sig_${id}`)));
   }
 });

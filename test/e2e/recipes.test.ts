@@ -43,12 +43,12 @@ for (const [engine, boundary] of [['qemu', 'kernel'], ['namespace', 'namespace']
     const { code, stdout, stderr, record, folder } = await run({ name: 'example', ...named, profile: 'profile.json', steps: [{ name: 'analyze', vm: true, enableInterception: true, args: curl('/in-guest') }] });
     assert.deepEqual([code, stdout], [0, 'GET /in-guest 0\n'], stderr);
     const [step] = record.steps;
-    assert.deepEqual([record.state, record.flows, step!.state, step!.where, step!.engine, step!.boundary, step!.flows, step!.exit_code], ['succeeded', 1, 'succeeded', 'guest', engine, boundary, 1, 0]);
+    assert.deepEqual([record.state, record.flows, step!.state, step!.where, step!.engine, step!.boundary, step!.flows, step!.exit_code], ['succeeded', 3, 'succeeded', 'guest', engine, boundary, 3, 0]);
     const flows = flowsOf(join(folder, step!.folder!));
     assert.deepEqual(flows.map(({ request, annotations }) => [request!.url, annotations['recipe']]), [['https://api.demo.test/in-guest', { recipe: 'example', run: record.run_id, step: 'analyze' }]]);
-    const signals = await stage.workspace.signals('--where', `step=analyze and run=${record.run_id}`);
+    const signals = await stage.workspace.signals('--where', `kind=http and step=analyze and run=${record.run_id}`);
     assert.deepEqual(signals.map(({ type, data }) => [type, data['step'], data['recipe'], data['job']]), [['network_flow', 'analyze', 'example', step!.job_id]]);
-    assert.deepEqual((await stage.workspace.signals('--where', `tags=analyze and run=${record.run_id}`)).length, 1);
+    assert.deepEqual((await stage.workspace.signals('--where', `tags=analyze and run=${record.run_id}`)).length, 3);
     assert.equal(JSON.parse(readFileSync(join(folder, step!.folder!, 'summary.json'), 'utf8')).boundary, boundary);
   });
 }
@@ -94,13 +94,13 @@ test('steps one after the other: the violation of one is its own, and ingesting 
     ],
   });
   assert.equal(code, 0);
-  assert.deepEqual(record.steps.map(({ flows, denied }) => [flows, denied]), [[1, 0], [2, 1], [null, null]]);
-  assert.deepEqual([record.flows, record.denied], [3, 1]);
+  assert.deepEqual(record.steps.map(({ flows, denied }) => [flows, denied]), [[3, 0], [6, 1], [null, null]]);
+  assert.deepEqual([record.flows, record.denied], [9, 1]);
   const ofRun = (): Promise<{ type: string; data: Record<string, unknown> }[]> => stage.workspace.signals('--where', `run=${record.run_id}`);
   const signals = await ofRun();
-  assert.deepEqual(signals.map(({ type, data }) => `${type} ${data['step']}`).sort(), ['network_flow fetch', 'network_flow stray', 'network_flow stray', 'sandbox_violation stray']);
+  assert.deepEqual(signals.filter(({ data }) => data['kind'] !== 'dns').map(({ type, data }) => `${type} ${data['step']}`).sort(), ['network_flow fetch', 'network_flow stray', 'network_flow stray', 'sandbox_violation stray']);
   const { stdout } = await stage.workspace.run('mentu', ['cir', 'ingest', join(folder, '02-stray')]);
-  assert.match(stdout, /2 flows read, 0 signals new/);
+  assert.match(stdout, /6 flows read, 0 signals new/);
   const elsewhere = { MENTU_HOME: stage.workspace.path('other-home') };
   await stage.workspace.run('mentu', ['cir', 'ingest', join(folder, '01-fetch'), join(folder, '02-stray')], { env: elsewhere });
   const anew = await stage.workspace.run('mentu', ['cir', 'query', '--format', 'json', '--where', `run=${record.run_id}`], { env: elsewhere });

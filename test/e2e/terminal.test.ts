@@ -86,10 +86,10 @@ test('with the interceptor: a status line while it runs, the summary after it, t
   const { code, shown } = await onTerminal(shell('--interceptor'), [
     { expect: '\\]\\$ ' },
     { send: 'curl -sS https://api.demo.test/from-terminal\n' }, { expect: 'GET /from-terminal 0' },
-    { expect: 'mentu: 1 flow to 1 host' },
+    { expect: 'mentu: 1 flow to 1 host and 2 look-ups' },
     { send: 'stty size\n' }, { expect: '2[34] 80' },
     { send: 'exit 4\n' },
-    { expect: 'mentu: 1 flow to 1 host, 0 denied.*exit code 4' },
+    { expect: 'mentu: 1 flow to 1 host and 2 look-ups, 0 denied.*exit code 4' },
   ]);
   assert.equal(code, 4, shown);
   assert.deepEqual(flowsOf(stage.workspace.latest).map(({ request }) => request!.url), ['https://api.demo.test/from-terminal']);

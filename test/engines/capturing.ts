@@ -139,7 +139,7 @@ export function tryCaptures(engine: TestedEngine, captures: readonly Captured[])
       assert.equal(job.code, 0, job.stderr);
       assert.equal(job.flows.length, captures.flatMap(({ flows }) => flows).length, job.flows.map(shown).join('\n'));
       const { summary } = job;
-      assert.deepEqual([summary.engine, summary.boundary, summary.flows], [engine.name, engine.boundary, job.flows.length]);
+      assert.deepEqual([summary.engine, summary.boundary, summary.flows, summary.lookups], [engine.name, engine.boundary, job.lines.length, job.lines.length - job.flows.length]);
       assert.equal(summary.denied, job.flows.filter(({ outcome }) => outcome === 'denied').length);
     });
   });

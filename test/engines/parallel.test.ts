@@ -70,14 +70,14 @@ for (const engine of ENGINES) {
       assert.deepEqual(readdirSync(stage.workspace.path('.mentu/jobs')).filter((name) => name !== 'latest').sort(), jobs.map(({ folder }) => basename(folder)).sort());
       const all = await stage.workspace.signals('--type', 'network_flow');
       for (const number of numbers) {
-        const { flows, summary } = jobs[number - 1]!;
-        assert.deepEqual([flows.length, summary.flows, summary.engine], [REQUESTS + 1, REQUESTS + 1, engine.name]);
+        const { flows, lines, summary } = jobs[number - 1]!;
+        assert.deepEqual([flows.length, summary.flows, summary.flows - summary.lookups, summary.engine], [REQUESTS + 1, lines.length, REQUESTS + 1, engine.name]);
         for (const { request, job_id } of flows) {
           assert.match(new URL(request!.url).pathname, new RegExp(`^/(?:same|own)/${number}(?:/|$)`));
           assert.equal(job_id, summary.job_id);
         }
         const own = all.filter(({ data }) => data['job'] === summary.job_id);
-        assert.deepEqual(own.map(({ id }) => id).sort(), flows.map(({ id }) => `sig_${id}`).sort());
+        assert.deepEqual(own.map(({ id }) => id).sort(), lines.map(({ id }) => `sig_${id}`).sort());
       }
       assert.equal(all.length, numbers.length * (REQUESTS + 1));
     });

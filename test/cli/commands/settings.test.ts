@@ -29,7 +29,7 @@ test('presets show prints YAML, of a name and of a path', (t) => {
   assert.equal(status, 0);
   assert.match(stdout, /# own\.yaml, which extends enforce, which extends standard/);
   const value = parseYaml({ path: '', shown: '', text: stdout }).value as { plugins: unknown[] };
-  assert.deepEqual(value.plugins, [{ 'domain-policy': { mode: 'enforce' } }, 'jsonl-sink', 'cir-sink']);
+  assert.deepEqual(value.plugins, [{ 'domain-policy': { mode: 'enforce' } }, 'dns-signals', 'jsonl-sink', 'cir-sink']);
   const unknown = run(workspace, 'presets', 'show', 'enforc');
   assert.equal(unknown.status, 1);
   assert.match(unknown.stderr, /did you mean `enforce`\?/);

@@ -182,7 +182,7 @@ export default defineCapturePlugin({
 
 test('a plugin of twenty lines in a folder of its own denies and annotates, loaded by a YAML outside the repository', async (t) => {
   assert.ok(THIRD_PARTY.trim().split('\n').length <= 20);
-  const { plugins } = await importAll(t, { 'yaml/p.yaml': 'extends: standard\nplugins:\n  - domain-policy: false\n  - jsonl-sink: false\n  - cir-sink: false\n  - ../far/no-uploads: {most: 100}\n', 'far/no-uploads/index.ts': THIRD_PARTY }, './yaml/p.yaml');
+  const { plugins } = await importAll(t, { 'yaml/p.yaml': 'extends: standard\nplugins:\n  - domain-policy: false\n  - dns-signals: false\n  - jsonl-sink: false\n  - cir-sink: false\n  - ../far/no-uploads: {most: 100}\n', 'far/no-uploads/index.ts': THIRD_PARTY }, './yaml/p.yaml');
   const [loaded] = plugins;
   const trial = await PluginTrial.of(loaded!.plugin as never, loaded!.options as never);
   const denied = await trial.exchange({ method: 'PUT', url: 'https://a.test/', headers: [['Content-Length', '101']] });

@@ -62,6 +62,7 @@ const claims: [name: string, config: string, place: string, word: string, files?
   ['passthrough', 'interceptor:\n  passthrough: ["*"]\n', 'mentu.yaml:2:3', 'interceptor.passthrough'],
   ['a key log', 'interceptor:\n  keyLog: true\n', 'mentu.yaml:2:3', 'interceptor.keyLog'],
   ['packets', 'interceptor:\n  pcap: true\n', 'mentu.yaml:2:3', 'interceptor.pcap'],
+  ['DNS servers', 'interceptor:\n  dnsServers: [192.0.2.53]\n', 'mentu.yaml:2:3', 'interceptor.dnsServers'],
   ['an upstream proxy', 'interceptor:\n  upstreamProxy: http://evil.test:1\n', 'mentu.yaml:2:3', 'interceptor.upstreamProxy'],
   ['a profile with mounts', 'profile: p.json\n', 'p.json:1:2', 'mounts', { 'p.json': '{"mounts": [{"source": "/etc", "destination": "/e"}]}' }],
   ['a profile with hosts', 'profile: p.json\n', 'p.json:1:18', 'interceptor.hosts', { 'p.json': '{"interceptor": {"hosts": {"a.test": "127.0.0.1"}}}' }],

@@ -37,5 +37,5 @@ test('the preset of the documentation loads the plugin of the documentation', as
   const modules = new PluginModules();
   t.after(() => modules.close());
   const plugins = await importPlugins(loadPreset(new SourceFiles(workspace.folder), 'p.yaml', workspace.folder).plugins, modules, workspace.folder);
-  assert.deepEqual(plugins.map(({ name }) => name), ['domain-policy', 'jsonl-sink', 'redact', 'no-uploads']);
+  assert.deepEqual(plugins.map(({ name }) => name), ['domain-policy', 'dns-signals', 'jsonl-sink', 'redact', 'no-uploads']);
 });

@@ -25,8 +25,8 @@ test('without anything, the defaults hold', (t) => {
     {
       step: null, command: null, args: [], env: {}, cwd: '', workspace: '', mounts: [], engine: null, networkMode: 'nat', limits: { cpus: null, memoryMiB: null }, timeout: null,
       restartPolicy: { text: 'no', restarts: 0 }, ports: [], rootfs: null, kernel: null, interceptor: false, host: false, jobDir: null, lists: [], hosts: {},
-      trustedCAs: [], passthrough: [], upstreamProxy: null, keys: { keyLog: false, pcap: false }, record: { bodies: 'whole', bodyLimit: 1024 ** 2, bodyQuota: 10 * 1024 ** 3 },
-      preset: 'standard', plugins: ['domain-policy', 'jsonl-sink', 'cir-sink'], provenance: {},
+      trustedCAs: [], passthrough: [], dnsServers: null, upstreamProxy: null, keys: { keyLog: false, pcap: false }, record: { bodies: 'whole', bodyLimit: 1024 ** 2, bodyQuota: 10 * 1024 ** 3 },
+      preset: 'standard', plugins: ['domain-policy', 'dns-signals', 'jsonl-sink', 'cir-sink'], provenance: {},
     },
   );
   assert.equal(settings.provenance['networkMode'], 'default');
@@ -37,7 +37,7 @@ test('without anything, the defaults hold', (t) => {
 test('flags beat the profile, it beats mentu.yaml, it beats the preset', (t) => {
   const files = {
     'p.json': { command: 'from-profile', args: ['a'], engine: 'profile-engine', env: { A: 'profile', B: 'profile' }, interceptor: { preset: 'private', bodyLimit: 10, hosts: { 'a.test': '127.0.0.1' }, passthrough: ['p.test'] } },
-    'mentu.yaml': { profile: 'p.json', preset: 'audit', engine: 'config-engine', networkMode: 'none', command: 'from-config', args: ['z'], env: { B: 'config', C: 'config' }, jobDir: 'out', interceptor: { bodyLimit: 20, bodyQuota: '1GiB', hosts: { 'a.test': '127.0.0.2', 'b.test': '127.0.0.3' }, passthrough: ['c.test', 'p.test'] } },
+    'mentu.yaml': { profile: 'p.json', preset: 'audit', engine: 'config-engine', networkMode: 'none', command: 'from-config', args: ['z'], env: { B: 'config', C: 'config' }, jobDir: 'out', interceptor: { bodyLimit: 20, bodyQuota: '1GiB', hosts: { 'a.test': '127.0.0.2', 'b.test': '127.0.0.3' }, passthrough: ['c.test', 'p.test'], dnsServers: ['192.0.2.53'] } },
   };
   const { settings, workspace } = settle(t, files);
   assert.deepEqual(commandOf(settings), { command: 'from-profile', args: ['a'] });
@@ -56,6 +56,7 @@ test('flags beat the profile, it beats mentu.yaml, it beats the preset', (t) => 
   assert.equal(provenance['env.C'], 'mentu.yaml');
   assert.equal(provenance['record.bodies'], 'preset private');
   assert.equal(provenance['record.bodyQuota'], 'mentu.yaml');
+  assert.deepEqual([settings.dnsServers, provenance['dnsServers']], [['192.0.2.53'], 'mentu.yaml']);
 
   const flagged = settle(t, files, { engine: 'e', networkMode: 'nat', preset: 'minimal', jobDir: 'else', commandLine: ['curl', '-s'], interceptor: true }).settings;
   assert.deepEqual(commandOf(flagged), { command: 'curl', args: ['-s'] });
@@ -91,7 +92,7 @@ test('--allow adds to the allow lists of the user, or makes one; the list of a p
 
 test('plugins of mentu.yaml come after those of the preset', (t) => {
   const { settings } = settle(t, { 'mentu.yaml': 'plugins:\n  - cir-sink: false\n  - ./mine.mjs\n', 'mine.mjs': '' });
-  assert.deepEqual(settings.plugins.map((plugin) => [plugin.key, plugin.origin]), [['domain-policy', 'preset standard'], ['jsonl-sink', 'preset standard'], ['./mine.mjs', 'mentu.yaml']]);
+  assert.deepEqual(settings.plugins.map((plugin) => [plugin.key, plugin.origin]), [['domain-policy', 'preset standard'], ['dns-signals', 'preset standard'], ['jsonl-sink', 'preset standard'], ['./mine.mjs', 'mentu.yaml']]);
 });
 
 test('the view for plugins is frozen, and shows no password', (t) => {

@@ -24,7 +24,7 @@ test('the presets that are shipped load, list plugins that are shipped, and desc
     assert.equal(keys(preset)[0], 'domain-policy', name);
     for (const key of keys(preset)) assert.ok(plugins.has(key), `${name} lists ${key}`);
   }
-  assert.deepEqual(keys(load(t, {}, 'private')), ['domain-policy', 'redact', 'jsonl-sink', 'cir-sink']);
+  assert.deepEqual(keys(load(t, {}, 'private')), ['domain-policy', 'dns-signals', 'redact', 'jsonl-sink', 'cir-sink']);
   assert.equal(load(t, {}, 'private').record.bodies?.value, 'none');
   assert.equal(load(t, {}, 'minimal').record.bodies?.value, 'none');
   assert.equal(load(t, {}, 'audit').record.bodyLimit?.value, 1024 ** 2);
@@ -49,7 +49,7 @@ test('a preset extends another: settings fall through, options are replaced in p
 
 test('an empty preset is one that says nothing', (t) => {
   assert.deepEqual(keys(load(t, { 'p.yaml': '' })), []);
-  assert.deepEqual(keys(load(t, { 'p.yaml': 'extends: standard\n' })), ['domain-policy', 'jsonl-sink', 'cir-sink']);
+  assert.deepEqual(keys(load(t, { 'p.yaml': 'extends: standard\n' })), ['domain-policy', 'dns-signals', 'jsonl-sink', 'cir-sink']);
 });
 
 const bad: [name: string, text: string, code: string, place: string, ...words: string[]][] = [

@@ -47,6 +47,7 @@ test('a whole profile is read, with paths relative to it', (t) => {
         bodyLimit: '64KiB',
         bodyQuota: 1000,
         passthrough: ['*.bank.test:443'],
+        dnsServers: ['192.0.2.53', '[2001:db8::53]:5353'],
         upstreamProxy: 'http://user:secret@proxy.test:3128',
       },
     }),
@@ -58,6 +59,7 @@ test('a whole profile is read, with paths relative to it', (t) => {
   ]);
   assert.equal(part.bodyLimit, 65_536);
   assert.equal(part.bodyQuota, 1000);
+  assert.deepEqual(part.dnsServers, ['192.0.2.53', '[2001:db8::53]:5353']);
   assert.deepEqual(part.allowedDomains, []);
   assert.equal(part.trustedCAs[0]?.pem.trim(), certificate.pem.trim());
   assert.deepEqual(Object.keys(part.hosts), ['api.internal', '10.1.1.1', 'six.internal']);
@@ -94,6 +96,7 @@ const bad: [name: string, text: string, code: string, place: string, ...words: s
   ['a body limit in words', '{"interceptor": {"bodyLimit": "much"}}', 'settings_wrong_value', 'p.json:1:31', 'interceptor.bodyLimit must be a number of bytes or a size'],
   ['a negative body limit', '{"interceptor": {"bodyLimit": -1}}', 'settings_wrong_value', 'p.json:1:31', 'at least 0'],
   ['a fraction of a byte', '{"interceptor": {"bodyLimit": 1.5}}', 'settings_wrong_value', 'p.json:1:31', 'interceptor.bodyLimit'],
+  ['a DNS server by name', '{"interceptor": {"dnsServers": ["192.0.2.53", "dns.test"]}}', 'name_server_invalid', 'p.json:1:47', 'dns.test', '127.0.0.1:5353'],
   ['a proxy without a scheme', '{"interceptor": {"upstreamProxy": "proxy.test:3128"}}', 'upstream_proxy_invalid', 'p.json:1:35', 'scheme'],
   ['a proxy of another kind', '{"interceptor": {"upstreamProxy": "ftp://proxy.test"}}', 'upstream_proxy_invalid', 'p.json:1:35', 'ftp'],
   ['a mount source that is not there', '{"mounts": [{"source": "~/data", "destination": "/d"}]}', 'mount_source_missing', 'p.json:1:24', '~/data', '~ is not expanded'],

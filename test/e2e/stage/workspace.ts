@@ -28,6 +28,9 @@ export interface Run {
 }
 
 export interface Job extends Run {
+  /** All lines of the record. */
+  readonly lines: FlowRecord[];
+  /** Those that are no look-ups of names. */
   readonly flows: FlowRecord[];
   readonly summary: JobSummary;
   readonly folder: string;
@@ -75,7 +78,7 @@ export class Workspace {
     const line = run.stderr.trimEnd().split('\n').findLast((text) => text.startsWith('{'));
     if (line === undefined) throw new Error(`no summary; exit ${run.code ?? run.signal}\n${run.stdout}\n${run.stderr}`);
     const summary = JSON.parse(line) as JobSummary;
-    return { ...run, summary, folder: summary.directory, flows: flowsOf(summary.directory) };
+    return { ...run, summary, folder: summary.directory, lines: linesOf(summary.directory), flows: flowsOf(summary.directory) };
   }
 
   /** `mentu cir query --format json`, parsed. */
@@ -105,8 +108,13 @@ export interface Signal {
   readonly data: Record<string, unknown>;
 }
 
-/** The whole lines of a job's record. */
+/** The flows of a job's record that are no look-ups of names. */
 export function flowsOf(folder: string): FlowRecord[] {
+  return linesOf(folder).filter(({ kind }) => kind !== 'dns');
+}
+
+/** The whole lines of a job's record. */
+export function linesOf(folder: string): FlowRecord[] {
   const file = join(folder, 'flows.jsonl');
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, 'utf8').split('\n');
