@@ -39,8 +39,8 @@ export interface ResponseHead {
 export interface ClientEvents {
   onRequestData(chunk: Buffer): void;
   onRequestEnd(trailers: Headers | null): void;
-  /** The client went away, or reset the exchange, before it was complete. */
-  onClientAbort(): void;
+  /** The client went away, or reset the exchange, before it was complete. @param code see `reset`. */
+  onClientAbort(code?: number): void;
   /** The client ended its half of the connection after a whole request; it may still read. */
   onClientHalfClose(): void;
   /** The request broke the grammar half-way, or the response has no form in the client's protocol. */
@@ -67,8 +67,11 @@ export interface ClientExchange {
   end(trailers: Headers | null): void;
   /** After `end`: what is left of the request is not wanted. */
   abandonRequest(): void;
-  /** Breaks the exchange off so that the client sees it. */
-  reset(): void;
+  /**
+   * Breaks the exchange off so that the client sees it.
+   * @param code an error code of HTTP/2 (RFC 9113, section 7), where the upstream has given one; a protocol that has no form for it takes its own.
+   */
+  reset(code?: number): void;
   /**
    * Grants what `wantsUpgrade` asks for: sends the answer (101, or 2xx to an extended CONNECT), and gives the bytes of the connection
    * or stream, which are no longer this codec's. Null where there is none any more; then the events have said so.
@@ -84,8 +87,8 @@ export interface UpstreamEvents {
   onResponseData(chunk: Buffer): void;
   /** The request may still be under way; its end, or an error, follows then. */
   onResponseEnd(trailers: Headers | null): void;
-  /** The exchange is over; nothing follows. `untouched`: not a byte of an answer had come. */
-  onUpstreamError(error: MentuError, untouched: boolean): void;
+  /** The exchange is over; nothing follows. `untouched`: not a byte of an answer had come. @param code the upstream's own reset; see `reset`. */
+  onUpstreamError(error: MentuError, untouched: boolean, code?: number): void;
   onUpstreamDrain(): void;
   /** After a 101, or a 2xx to an extended CONNECT: the bytes of the connection or stream, in the way of `detach`. Nothing else follows. */
   onUpgrade(head: ResponseHead, connection: Duplex): void;
@@ -99,5 +102,6 @@ export interface UpstreamExchange {
   endConnection(): boolean;
   pauseResponse(): void;
   resumeResponse(): void;
-  reset(): void;
+  /** @param code with which the client has reset the exchange. */
+  reset(code?: number): void;
 }

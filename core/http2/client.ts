@@ -6,11 +6,13 @@ import { Headers } from '../headers.ts';
 import { MAX_HEAD_BYTES } from '../http1/head.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import { fieldObject, responseHead } from './fields.ts';
-import { cancelStream } from './reset.ts';
+import { CANCELLED, REFUSED, receivedReset, resetStream } from './reset.ts';
 import { CONNECTION_WINDOW, LIMITS, STREAM_WINDOW } from './server.ts';
 import { Http2UpgradeExchange, type UpgradeSession } from './upstream-upgrade.ts';
 
 const FLAG_END_STREAM = 0x1;
+/** Streams that an upstream is sent before it has said, in its first frame, how many it takes. */
+const FIRST_STREAMS = 1;
 
 export class Http2Client implements UpgradeSession {
   readonly #session: ClientHttp2Session;
@@ -20,10 +22,18 @@ export class Http2Client implements UpgradeSession {
   readonly #onSettings: (() => void)[] = [];
   #closed = false;
   #used = 0;
+  #open = 0;
+  /** Streams that the upstream takes at a time. */
+  #limit = FIRST_STREAMS;
+  /** Streams after it were not processed. */
+  #lastStream = Infinity;
+  readonly #onRoom: () => void;
   #failure = 'the connection was closed';
 
-  constructor(socket: Duplex, scheme: 'http' | 'https', host: string, onClose: () => void) {
+  /** @param onRoom there is room for a stream, or never again any; called often. */
+  constructor(socket: Duplex, scheme: 'http' | 'https', host: string, onClose: () => void, onRoom: () => void) {
     this.host = host;
+    this.#onRoom = onRoom;
     this.#session = connect(`${scheme}://upstream.invalid`, {
       createConnection: () => socket,
       ...LIMITS,
@@ -33,12 +43,16 @@ export class Http2Client implements UpgradeSession {
     this.#session.on('error', (error: Error) => {
       this.#failure = error.message;
     });
-    this.#session.on('remoteSettings', ({ enableConnectProtocol }) => {
+    this.#session.on('remoteSettings', ({ enableConnectProtocol, maxConcurrentStreams }) => {
       this.#takesUpgrades = enableConnectProtocol === true;
       for (const ready of this.#onSettings.splice(0)) ready();
+      this.#limit = maxConcurrentStreams ?? Infinity;
+      onRoom();
     });
-    this.#session.on('goaway', () => {
+    this.#session.on('goaway', (_code, lastStream) => {
       this.#closed = true;
+      this.#lastStream = lastStream;
+      onRoom();
     });
     this.#session.on('close', () => {
       this.#closed = true;
@@ -48,7 +62,7 @@ export class Http2Client implements UpgradeSession {
   }
 
   get isFree(): boolean {
-    return !this.isClosed;
+    return !this.isClosed && this.#open < this.#limit;
   }
 
   get isClosed(): boolean {
@@ -70,7 +84,7 @@ export class Http2Client implements UpgradeSession {
   }
 
   request(raw: string[]): ClientHttp2Stream {
-    return this.#session.request(raw, { endStream: false } as never);
+    return this.#counted(this.#session.request(raw, { endStream: false } as never));
   }
 
   failure(): string {
@@ -83,7 +97,19 @@ export class Http2Client implements UpgradeSession {
     const raw = [':method', head.method, ':scheme', head.scheme, ':authority', head.authority, ':path', head.path];
     for (const part of head.headers.raw) raw.push(part);
     const stream = this.#session.request(raw, { endStream: !head.hasBody, waitForTrailers: head.hasBody } as never);
-    return new Http2UpstreamExchange(stream, head, events, this.host, () => this.#failure);
+    return new Http2UpstreamExchange(this.#counted(stream), head, events, this.host, () => ({
+      reason: this.#failure,
+      code: (stream.id ?? Infinity) > this.#lastStream ? REFUSED : receivedReset(this.#session, stream),
+    }));
+  }
+
+  #counted(stream: ClientHttp2Stream): ClientHttp2Stream {
+    this.#open++;
+    stream.once('close', () => {
+      this.#open--;
+      this.#onRoom();
+    });
+    return stream;
   }
 
   destroy(): void {
@@ -99,10 +125,12 @@ class Http2UpstreamExchange implements UpstreamExchange {
   #requestTrailers: Headers | null = null;
   #touched = false;
   #requestComplete = false;
+  /** The answer had come whole before the upstream reset the stream, which says that the rest of the request is unwanted. */
+  #wasWhole = false;
   #answered = false;
   #over = false;
 
-  constructor(stream: ClientHttp2Stream, head: RequestHead, events: UpstreamEvents, host: string, failure: () => string) {
+  constructor(stream: ClientHttp2Stream, head: RequestHead, events: UpstreamEvents, host: string, failure: () => { reason: string; code: number | undefined }) {
     this.#stream = stream;
     this.#events = events;
     this.#host = host;
@@ -119,6 +147,8 @@ class Http2UpstreamExchange implements UpstreamExchange {
     stream.on('trailers', (_headers, _flags, raw) => {
       this.#trailers = new Headers(raw as unknown as string[]);
     });
+    // Data may still wait to be read. Nothing public tells whether the end has come behind them.
+    stream.on('aborted', () => (this.#wasWhole = (stream as unknown as { readonly _readableState: { readonly ended: boolean } })._readableState.ended));
     stream.on('data', (chunk: Buffer) => {
       if (!this.#over) events.onResponseData(chunk);
     });
@@ -131,13 +161,14 @@ class Http2UpstreamExchange implements UpstreamExchange {
     stream.on('close', () => {
       if (this.#over) return;
       this.#over = true;
-      events.onUpstreamError(new MentuError('upstream_aborted', { reason: reason ?? failure(), host }), !this.#touched);
+      const connection = failure();
+            events.onUpstreamError(new MentuError('upstream_aborted', { reason: reason ?? connection.reason, host }), !this.#touched, connection.code);
     });
   }
 
   #end(): void {
     // 'end' also comes before the 'close' of a stream that was reset.
-    if (this.#over || !this.#touched || (this.#stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR || this.#stream.aborted) return;
+    if (this.#over || !this.#touched || (this.#stream.rstCode ?? 0) !== constants.NGHTTP2_NO_ERROR || (this.#stream.aborted && !this.#wasWhole)) return;
     this.#answered = true;
     this.#over = this.#requestComplete;
     this.#events.onResponseEnd(this.#trailers);
@@ -179,9 +210,9 @@ class Http2UpstreamExchange implements UpstreamExchange {
     this.#stream.resume();
   }
 
-  reset(): void {
+  reset(code = CANCELLED): void {
     if (this.#over) return;
     this.#over = true;
-    cancelStream(this.#stream);
+    resetStream(this.#stream, code, false);
   }
 }

@@ -6,7 +6,7 @@ import { Headers } from '../headers.ts';
 import { MAX_FIELDS, MAX_HEAD_BYTES } from '../http1/head.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../exchange.ts';
 import { fieldObject, regularFields } from './fields.ts';
-import { breakStream } from './reset.ts';
+import { BROKEN, receivedReset, resetStream } from './reset.ts';
 import { Http2Tunnel } from './tunnel.ts';
 
 /** Bytes that a stream, and the whole connection, may have on the way to us unread. */
@@ -39,7 +39,7 @@ export class Http2Server {
     session.on('stream', (stream, _headers, flags, rawHeaders) => {
       this.#open++;
       stream.on('close', () => this.#open--);
-      events.onExchange(new Http2Exchange(stream as ServerHttp2Stream, rawHeaders, scheme, (flags & FLAG_END_STREAM) === 0));
+      events.onExchange(new Http2Exchange(session, stream as ServerHttp2Stream, rawHeaders, scheme, (flags & FLAG_END_STREAM) === 0));
     });
     session.on('error', ignore);
     session.on('close', () => events.onClose());
@@ -73,14 +73,20 @@ function ignore(): void {
 class Http2Exchange implements ClientExchange {
   readonly head: RequestHead;
   readonly #stream: ServerHttp2Stream;
+  readonly #session: Http2Session;
   #events: ClientEvents | null = null;
   #trailers: Headers | null = null;
   #started = false;
   #requestEnded: boolean;
   #complete = false;
   #over = false;
+  /** Trailers, or that there are none, are said after the last byte. */
+  #waits = false;
+  #isSent = false;
+  #isAbandoned = false;
 
-  constructor(stream: ServerHttp2Stream, raw: string[], scheme: 'http' | 'https', hasBody: boolean) {
+  constructor(session: Http2Session, stream: ServerHttp2Stream, raw: string[], scheme: 'http' | 'https', hasBody: boolean) {
+    this.#session = session;
     this.#stream = stream;
     this.#requestEnded = !hasBody;
     const pseudo = (name: string): string => {
@@ -151,6 +157,7 @@ class Http2Exchange implements ClientExchange {
     // Beside a length HTTP/1 has no trailers, HTTP/2 may.
     const waitForTrailers = head.hasBody && (head.httpVersion === '2' || !head.headers.has('content-length'));
     this.#attempt(() => stream.respond([':status', String(head.status), ...head.headers.raw], { endStream: !head.hasBody, waitForTrailers, sendDate: false } as never));
+    this.#waits = waitForTrailers;
     if (head.hasBody) stream.on('drain', () => this.#events?.onClientDrain());
   }
 
@@ -162,20 +169,29 @@ class Http2Exchange implements ClientExchange {
     const stream = this.#stream;
     this.#complete = true;
     if (stream.destroyed || stream.writableEnded) return;
-    stream.on('wantTrailers', () => this.#attempt(() => stream.sendTrailers(trailers ? fieldObject(trailers) : {})));
+    stream.on('wantTrailers', () => {
+      this.#attempt(() => stream.sendTrailers(trailers ? fieldObject(trailers) : {}));
+      // They go out at the end of this turn, and a reset in it would take their place.
+      setImmediate(() => {
+        this.#isSent = true;
+        if (this.#isAbandoned) this.abandonRequest();
+      });
+    });
     stream.end();
     // The client's half was to become the other protocol's, and does not.
-    if (this.head.wantsUpgrade) stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR));
+    if (this.head.wantsUpgrade) this.abandonRequest();
   }
 
   abandonRequest(): void {
+    this.#isAbandoned = true;
+    if (this.#waits && !this.#isSent) return;
     // Says that the answer is whole and the rest unwanted (RFC 9113, section 8.1).
-    if (!this.#requestEnded && !this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    if ((!this.#requestEnded || this.head.wantsUpgrade) && !this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
-  reset(): void {
+  reset(code = BROKEN): void {
     this.#over = true;
-    breakStream(this.#stream);
+    resetStream(this.#stream, code, this.#stream.headersSent && !this.#waits);
   }
 
   detach(head: ResponseHead): Duplex | null {
@@ -201,6 +217,6 @@ class Http2Exchange implements ClientExchange {
     if (this.#over) return;
     this.#over = true;
     // The stream may close after our answer while the client still sends: that is no abort.
-    if (!this.#complete || this.#stream.rstCode === constants.NGHTTP2_CANCEL) this.#events?.onClientAbort();
+    if (!this.#complete || this.#stream.rstCode === constants.NGHTTP2_CANCEL) this.#events?.onClientAbort(receivedReset(this.#session, this.#stream));
   }
 }

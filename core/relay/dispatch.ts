@@ -11,6 +11,8 @@ import { requestFor } from './translation.ts';
 
 /** Methods whose requests may be sent again (RFC 9110, section 9.2.2), where no body has been spent. */
 const REPEATABLE = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
+/** How often a request is sent anew that the upstream says it has not processed. */
+const MAX_REFUSALS = 3;
 
 export class Dispatch {
   readonly #flow: HttpFlow;
@@ -20,6 +22,7 @@ export class Dispatch {
   sent: RequestHead | null = null;
   #waiting = false;
   #repeated = false;
+  #refusals = 0;
 
   constructor(flow: HttpFlow, head: RequestHead, toProxy: boolean) {
     this.#flow = flow;
@@ -38,10 +41,12 @@ export class Dispatch {
     link.dispatch(this.#onConnection, events, ready);
   }
 
-  /** True where the request is to be sent again. @param untouched not a byte of an answer has come. */
-  repeats(untouched: boolean): boolean {
+  /** True where the request is to be sent again. @param untouched not a byte of an answer has come. @param refused the upstream has not processed it. */
+  repeats(untouched: boolean, refused: boolean): boolean {
     this.#waiting = false;
-    const { upstreamReused, request } = this.#flow;
+    const { upstreamReused, request, up } = this.#flow;
+    // Whatever its method (RFC 9113, section 8.7), where no byte of its body is spent.
+    if (refused && untouched && up.size === 0) return ++this.#refusals <= MAX_REFUSALS;
     if (!untouched || !upstreamReused || this.#repeated || this.#head.hasBody || !REPEATABLE.has(request.method)) return false;
     return (this.#repeated = true);
   }

@@ -4,7 +4,7 @@ import type { MentuError } from '../errors.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Outcome } from '../record.ts';
 import { denialAnswer, denialError, dialRefusal, failureAnswer, pluginAnswer, type Answer } from './answer.ts';
-import { grpcDenial, grpcFailure, isGrpc } from './grpc-answer.ts';
+import { grpcDenial, grpcFailure, isGrpc, lastWords } from './grpc-answer.ts';
 import type { ClientExchange } from '../exchange.ts';
 import type { HttpFlow } from '../flows/http-flow.ts';
 import { responseFor } from './translation.ts';
@@ -40,6 +40,15 @@ export function failed(flow: HttpFlow, error: MentuError, recorder: FlowRecorder
 function violation(flow: HttpFlow, error: MentuError, facts: { rule: string; host: string; by: string }, recorder: FlowRecorder): Ending {
   const noted = recorder.violation(flow, { code: error.code, ...facts });
   return { outcome: 'denied', error, answer: isGrpc(flow.request) ? grpcDenial(flow.request, noted) : denialAnswer(noted) };
+}
+
+/** Ends an answer that cannot be completed, so that the client sees it. @param code the upstream's own reset. */
+export function breakAnswer(flow: HttpFlow, client: ClientExchange, error: MentuError, code: number | undefined): void {
+  const trailers = code === undefined && client.responded ? lastWords(flow.request, error) : null;
+  if (!trailers) return client.reset(code);
+  flow.down.trailers = trailers;
+  client.end(trailers);
+  client.abandonRequest();
 }
 
 /** Sends an answer of ours, after the request's body was read for the record as far as patience goes. */

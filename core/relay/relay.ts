@@ -13,9 +13,11 @@ import type { Verdict } from '../decision.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Outcome } from '../record.ts';
 import type { ClientEvents, ClientExchange, ResponseHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
+import { REFUSED } from '../http2/reset.ts';
 import { Dispatch } from './dispatch.ts';
 import { HttpFlow } from '../flows/http-flow.ts';
-import { Refusal, answered, denied, failed, type Ending } from './refusal.ts';
+import { passesReset } from './grpc-answer.ts';
+import { Refusal, answered, breakAnswer, denied, failed, type Ending } from './refusal.ts';
 import { ResponseRelay } from './response-relay.ts';
 import { HELD_BY_PEER, Tee } from '../flows/tee.ts';
 import { Upgrade } from './upgrade.ts';
@@ -83,7 +85,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     this.#upstream = exchange;
     if (this.#requestEnded) {
       this.flow.sendEnded = performance.now();
-      exchange.end(null);
+      exchange.end(this.#request.trailers);
     }
     if (this.#halfClosed) this.#passHalfClose(exchange);
     this.#client.start();
@@ -168,10 +170,10 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
 
   // Ways to end early.
 
-  onClientAbort(): void {
+  onClientAbort(code?: number): void {
     // A client may leave with the last byte that the head announced, before the upstream has said that it was the last.
     const delivered = this.#overtaken !== null || (this.#requestEnded && this.#response.isDelivered);
-    this.#breakOff(delivered ? 'completed' : 'aborted', delivered ? null : new MentuError('client_aborted'));
+    this.#breakOff(delivered ? 'completed' : 'aborted', delivered ? null : new MentuError('client_aborted'), code);
   }
 
   onClientError(error: MentuError): void {
@@ -181,15 +183,15 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     this.#fail(error);
   }
 
-  onUpstreamError(error: MentuError, untouched: boolean): void {
+  onUpstreamError(error: MentuError, untouched: boolean, code?: number): void {
     if (this.#finished) return;
     this.#upstream = null;
     // A kept connection that the server closed just then: as any client does, ask once more on a new one.
-    if (this.#dispatch.repeats(untouched)) return this.#dispatch.begin(this, this.#onReady);
+    if (this.#dispatch.repeats(untouched, code === REFUSED)) return this.#dispatch.begin(this, this.#onReady);
     if (this.#overtaken) return this.#abandonRequest();
     // The server has taken the end of the client's half for the end of the client.
     if (this.#halfClosed && this.flow.upstream && error.code === 'upstream_aborted') return this.abort(new MentuError('client_aborted'));
-    this.#fail(error);
+    this.#fail(error, code);
   }
 
   /** By default: the capture ends while the flow is under way. */
@@ -207,13 +209,13 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     if (fault) this.#fail(fault);
   }
 
-  /** The exchange failed before or after its answer began. */
-  #fail(error: MentuError): void {
+  /** The exchange failed before or after its answer began. @param code the upstream's reset. */
+  #fail(error: MentuError, code?: number): void {
     if (this.#finished) return;
     this.#upstream = null;
-    if (this.#client.responded) {
-      this.#finish('failed', error);
-      return this.#client.reset();
+    if (this.#client.responded || passesReset(this.flow.request, code)) {
+      breakAnswer(this.flow, this.#client, error, code);
+      return this.#finish('failed', error);
     }
     this.#refuse(failed(this.flow, error, this.#recorder));
   }
@@ -226,12 +228,12 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     this.#refusal.begin(this.#requestEnded);
   }
 
-  #breakOff(outcome: Outcome, error: MentuError | null): void {
+  #breakOff(outcome: Outcome, error: MentuError | null, code?: number): void {
     if (this.#finished) return;
     // What was to be answered is answered, though nobody may hear it.
     if (this.#refusal) return this.#refusal.answer();
     this.#dispatch.cancel(this);
-    this.#upstream?.reset();
+    this.#upstream?.reset(code);
     this.#upstream = null;
     this.#finish(outcome, error);
   }

@@ -108,9 +108,9 @@ class WatchedEvents implements UpstreamEvents {
     this.#events.onUpgrade(head, connection);
   };
 
-  onUpstreamError: UpstreamEvents['onUpstreamError'] = (error, untouched) => {
-    if (!untouched || this.#connection.failure === null || this.#connection.isProven) return this.#events.onUpstreamError(error, untouched);
-    void this.#connection.verdict().then((verdict) => this.#events.onUpstreamError(verdict ?? error, untouched));
+  onUpstreamError: UpstreamEvents['onUpstreamError'] = (error, untouched, code) => {
+    if (!untouched || this.#connection.failure === null || this.#connection.isProven) return this.#events.onUpstreamError(error, untouched, code);
+    void this.#connection.verdict().then((verdict) => this.#events.onUpstreamError(verdict ?? error, untouched, verdict ? undefined : code));
   };
 
   onResponseData: UpstreamEvents['onResponseData'] = (chunk) => this.#events.onResponseData(chunk);

@@ -136,8 +136,9 @@ export class UpstreamLink {
 
   #dialForWaiting(): void {
     if (this.#waiting.length === 0 || this.#dialling >= this.#waiting.length || this.#connections.size + this.#dialling >= MAX_CONNECTIONS) return;
-    // One connection of HTTP/2 serves all: a second is dialled only where the first turned out to be HTTP/1.
+    // One connection of HTTP/2 serves all, as many at a time as the upstream takes; a second is dialled only where the first is HTTP/1, or closing.
     if (this.#dialling > 0) return;
+    for (const { client, facts } of this.#connections) if (facts.httpVersion === '2' && !client.isClosed) return;
     this.#connect().then(
       () => {
         this.#serveWaiting();
@@ -209,7 +210,7 @@ export class UpstreamLink {
       else if (this.#connections.size === 0 && this.#dialling === 0) this.#idleClosed(standing);
     };
     const unproven = (secured && demand?.watch(secured)) ?? null;
-    const client = isHttp2 ? new Http2Client(connection, secured ? 'https' : 'http', host, gone) : new Http1Client(connection, host, gone);
+    const client = isHttp2 ? new Http2Client(connection, secured ? 'https' : 'http', host, gone, () => this.freed()) : new Http1Client(connection, host, gone);
     const standing: Standing = { facts, client, unproven };
     return standing;
   }
@@ -222,9 +223,11 @@ export class UpstreamLink {
     });
   }
 
-  /** Called when an exchange of HTTP/1 has freed its connection. */
+  /** Called when a connection may have room again. */
   freed(): void {
-    if (this.#waiting.length > 0) this.#serveWaiting();
+    if (this.#waiting.length === 0 || this.#closed) return;
+    this.#serveWaiting();
+    this.#dialForWaiting();
   }
 }
 
