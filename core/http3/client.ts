@@ -1,0 +1,96 @@
+/** The upstream's side of HTTP/3: one connection, many requests at a time. */
+import { MentuError } from '../errors.ts';
+import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
+import type { QuicConnection, QuicEnd } from '../quic/connection.ts';
+import { Http3UpstreamExchange } from './client-exchange.ts';
+import { codeName } from './error-code.ts';
+import { Http3Session } from './session.ts';
+
+export class Http3Client {
+  readonly #session: Http3Session;
+  readonly #host: string;
+  readonly #onClose: () => void;
+  readonly #open = new Set<Http3UpstreamExchange>();
+  /** Exchanges for which the server allows no stream yet, in the order in which they came. */
+  readonly #queue: Http3UpstreamExchange[] = [];
+  #leaving = false;
+  #used = 0;
+
+  /** @param host names the upstream in errors. */
+  constructor(connection: QuicConnection, host: string, onClose: () => void) {
+    this.#host = host;
+    this.#onClose = onClose;
+    this.#session = new Http3Session(connection, 'client', {
+      onRequestStream: () => {},
+      onGoaway: (id) => this.#goaway(id),
+      onStreamsAllowed: () => this.#openQueued(),
+      onClose: (end) => this.#closed(end),
+    });
+  }
+
+  get isFree(): boolean {
+    return !this.isClosed;
+  }
+
+  get isClosed(): boolean {
+    return this.#leaving || this.#session.isClosed;
+  }
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Throws a TypeError for what no field can hold, or the server does not take. */
+  send(head: RequestHead, events: UpstreamEvents): UpstreamExchange {
+    const { encoder, peerMaxFieldSection } = this.#session;
+    const pseudo = [':method', head.method, ':scheme', head.scheme, ':authority', head.authority, ':path', head.path];
+    const frame = encoder.frame(pseudo, head.headers.raw);
+    if (encoder.listSize > peerMaxFieldSection) throw new TypeError(`the server takes no field section of ${encoder.listSize} bytes`);
+    this.#used++;
+    const exchange = new Http3UpstreamExchange(this.#session, { head, frame, host: this.#host, events, onOver: () => this.#over(exchange) });
+    this.#open.add(exchange);
+    this.#queue.push(exchange);
+    this.#openQueued();
+    return exchange;
+  }
+
+  destroy(): void {
+    this.#session.close();
+  }
+
+  #openQueued(): void {
+    while (this.#queue.length > 0 && !this.isClosed) {
+      const stream = this.#session.open();
+      if (!stream) return;
+      this.#queue.shift()!.begin(stream);
+    }
+  }
+
+  /** Requests from the id on were not looked at, nor will be (RFC 9114, section 5.2). */
+  #goaway(id: number): void {
+    this.#leaving = true;
+    const error = new MentuError('upstream_aborted', { host: this.#host, reason: 'the server takes no further requests (GOAWAY)' });
+    this.#queue.length = 0;
+    for (const exchange of [...this.#open]) if (exchange.id === null || exchange.id >= id) exchange.fail(error, true);
+    this.#endWhenIdle();
+  }
+
+  #over(exchange: Http3UpstreamExchange): void {
+    if (!this.#open.delete(exchange)) return;
+    if (exchange.id === null && this.#queue.includes(exchange)) this.#queue.splice(this.#queue.indexOf(exchange), 1);
+    this.#endWhenIdle();
+  }
+
+  #endWhenIdle(): void {
+    if (this.#leaving && this.#open.size === 0) this.#session.close();
+  }
+
+  #closed(end: QuicEnd): void {
+    const reason = end.reason || (end.by === 'timeout' ? 'nothing was heard of it' : `the connection was closed (${end.isApplication ? codeName(end.code) : `0x${end.code.toString(16)}`})`);
+    const error = new MentuError('upstream_aborted', { host: this.#host, reason });
+    for (const exchange of [...this.#open]) exchange.connectionGone(error);
+    this.#open.clear();
+    this.#queue.length = 0;
+    this.#onClose();
+  }
+}
