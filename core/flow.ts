@@ -105,6 +105,11 @@ export interface CompletedFlow {
    * transform returns `unchanged`. Where it throws, the file is removed, the record names none, and the error is thrown.
    */
   rewriteBodyFile(side: Side, transform: BodyTransform): Promise<void>;
+  /**
+   * As `rewriteBodyFile`, for a file that another part of the record names (`data_file`, `messages_file`), once for each time that it does.
+   * Gives the name that it has from now on, which the caller notes; where it throws, the file is gone.
+   */
+  rewriteFile(file: string, transform: BodyTransform): Promise<string>;
   /** Called by the hooks between redact and sink. */
   freeze(): void;
 }

@@ -65,6 +65,7 @@ export class PluginTrial {
         return JSON.stringify(record);
       },
       rewriteBodyFile: async () => {},
+      rewriteFile: async (file) => file,
       freeze: () => deepFreeze(record),
     };
     await new Promise<void>((done) => this.#hooks.complete(completed, done));

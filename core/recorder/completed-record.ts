@@ -26,6 +26,11 @@ export class CompletedRecord implements CompletedFlow {
     await this.#store.rewriteFor(body, transform);
   }
 
+  async rewriteFile(file: string, transform: BodyTransform): Promise<string> {
+    if (!this.#store) throw new MentuError('body_not_stored', { reason: 'no files are kept' });
+    return (await this.#store.rewrite(file, transform))?.file ?? file;
+  }
+
   freeze(): void {
     freezeRecord(this.record);
   }

@@ -25,6 +25,8 @@ export class MessageLog<Message extends MessageRecord> {
   /** The file asks for a pause. */
   #diskIsFull = false;
   #paused = false;
+  /** Files of messages that the record does not list; without the file of all they are nobody's. */
+  #unlisted: string[] = [];
   #ending: ((list: MessageList<Message>) => void) | null = null;
   /** Called once after each `add` that returned false, when there is room again. */
   onDrain: (() => void) | null = null;
@@ -63,7 +65,10 @@ export class MessageLog<Message extends MessageRecord> {
     this.#ending = null;
     const list = { messages: this.#listed, message_count: this.#count, messages_truncated: this.#truncated, messages_file: null };
     if (!this.#spool) return done(list);
-    this.#settings.store!.commit(this.#spool, this.#hash!.digest('hex'), (file) => done({ ...list, messages_file: file }));
+    this.#settings.store!.commit(this.#spool, this.#hash!.digest('hex'), (file) => {
+      if (file === null) for (const unlisted of this.#unlisted.splice(0)) this.#forget(unlisted);
+      done({ ...list, messages_file: file });
+    });
   }
 
   #take(message: Message): void {
@@ -74,7 +79,15 @@ export class MessageLog<Message extends MessageRecord> {
       return;
     }
     if (!this.#truncated) this.#overflow();
+    if (message.data_file !== null) {
+      if (this.#spool) this.#unlisted.push(message.data_file);
+      else this.#forget(message.data_file);
+    }
     this.#write(message);
+  }
+
+  #forget(file: string): void {
+    this.#settings.store!.release(file).catch(() => {});
   }
 
   #overflow(): void {

@@ -3,9 +3,13 @@ import { contentCodings, defineCapturePlugin, Headers } from '../../core/index.t
 import type { CompletedFlow, ContentCoding, HeaderPairs, RequestRecord, ResponseRecord, Side } from '../../core/index.ts';
 import { maskBodyFile } from './body-file.ts';
 import { dropBody, forgetHash, headerOf, maskRecord, stripRecord } from './record-mask.ts';
+import { PartMask, type Dropped } from './part-mask.ts';
 import { RedactRules } from './rules.ts';
 
 const names = (description: string) => ({ type: 'array', items: { type: 'string', pattern: '[A-Za-z0-9]' }, default: [], description }) as const;
+
+/** Messages that `annotations.redact.dropped` names at most. */
+const MOST_DROPPED = 20;
 
 export default defineCapturePlugin({
   name: 'redact',
@@ -27,9 +31,14 @@ export default defineCapturePlugin({
       try {
         const report: Report = { masked: maskRecord(flow.record, rules), dropped: [] };
         for (const side of ['request', 'response'] as const) await redactBody(flow, side, rules, report);
+        const parts = new PartMask(flow, rules);
+        await parts.mask();
+        report.masked += parts.masked;
+        report.dropped.push(...parts.dropped.slice(0, MOST_DROPPED));
         annotate(flow, report.dropped.length === 0 ? { masked: report.masked } : { ...report });
       } catch (error) {
         // Nothing that was not looked at may reach a sink.
+        await new PartMask(flow, rules).purge().catch(() => {});
         stripRecord(flow.record);
         for (const side of ['request', 'response'] as const) await removeFile(flow, side);
         annotate(flow, { failed: 'the record was stripped' });
@@ -44,7 +53,7 @@ interface Report {
   /** Secrets masked. */
   masked: number;
   /** Bodies of which nothing, or no file, is left, with the reason. */
-  readonly dropped: { side: Side; reason: string }[];
+  readonly dropped: ({ side: Side; reason: string } | Dropped)[];
 }
 
 /** What is left to do for a body when the record's text is masked. */
@@ -86,6 +95,11 @@ async function removeFile(flow: CompletedFlow, side: Side): Promise<void> {
 
 /** True where a body is still encoded: what is in it cannot be seen here, but by anyone who decodes it. */
 function isUnreadable(message: RequestRecord | ResponseRecord): boolean {
+  if (message.body === null && message.body_file === null) return false;
+  const type = headerOf(message.headers, 'content-type')?.trimStart().toLowerCase() ?? '';
+  // Messages of gRPC are compressed by themselves, or sent as base64; the record lists them readable.
+  if (type.startsWith('application/grpc-web-text')) return true;
+  if (type.startsWith('application/grpc') && !['identity', ''].includes(headerOf(message.headers, 'grpc-encoding')?.trim().toLowerCase() ?? '')) return true;
   if (message.body_encoding !== 'base64') return false;
   const codings = values(message.headers, 'content-encoding').filter((name) => name !== 'identity' && name !== 'aws-chunked');
   return codings.length > message.body_decoded.length;

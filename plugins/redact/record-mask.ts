@@ -5,6 +5,9 @@ import type { RedactRules } from './rules.ts';
 
 /** What does not come from the traffic, or holds nothing but names, numbers and times of ours. */
 const OURS = new Set(['version', 'id', 'job_id', 'kind', 'timestamp', 'outcome', 'request', 'response', 'latency_ms', 'http_version', 'client', 'upstream', 'connection_id', 'bytes', 'timing']);
+const OF_DATA = new Set(['data', 'data_encoding', 'data_file']);
+/** What protocols add to a record. */
+export const PARTS = ['websocket', 'events', 'grpc', 'tcp', 'passthrough', 'dns', 'udp'] as const;
 const DEEPEST = 32;
 
 interface Message extends BodyRecord {
@@ -73,6 +76,7 @@ export function stripRecord(record: FlowRecord): void {
   if (record.error !== null) record.error = { ...record.error, message: MASK };
   if (record.policy !== null) record.policy = { ...record.policy, rule: MASK };
   if (record.violation !== null) record.violation = { ...record.violation, rule: MASK };
+  for (const part of PARTS) delete record[part];
   record.annotations = {};
 }
 
@@ -91,7 +95,8 @@ function maskMessage(message: Message, rules: RedactRules): number {
   return count;
 }
 
-function maskValue(value: unknown, rules: RedactRules, depth: number): { value: unknown; count: number } {
+/** Masks the texts in any value of JSON; data of messages and first bytes are `PartMask`'s concern. */
+export function maskValue(value: unknown, rules: RedactRules, depth: number): { value: unknown; count: number } {
   if (typeof value === 'string') {
     const { text, count } = maskText(value, rules.line);
     return { value: text, count };
@@ -99,7 +104,9 @@ function maskValue(value: unknown, rules: RedactRules, depth: number): { value: 
   if (typeof value !== 'object' || value === null) return { value, count: 0 };
   if (depth === DEEPEST) return { value: MASK, count: 1 };
   let count = 0;
+  const isData = 'data_encoding' in value;
   const entries = Object.entries(value).map(([key, item]): [string, unknown] => {
+    if (isData && OF_DATA.has(key)) return [key, item];
     if (typeof item === 'string' && item !== '' && item !== MASK && rules.fields.isSecret(key, () => item)) {
       count += 1;
       return [key, MASK];

@@ -22,7 +22,7 @@ after(() => {
 });
 
 function completed(record: FlowRecord): CompletedFlow {
-  return { record, line: JSON.stringify(record), rewriteBodyFile: async () => {}, freeze: () => Object.freeze(record) };
+  return { record, line: JSON.stringify(record), rewriteBodyFile: async () => {}, rewriteFile: async (file) => file, freeze: () => Object.freeze(record) };
 }
 
 test('taps the sink stage, and what it stored is there after the close', async () => {

@@ -13,7 +13,7 @@ async function notes(names: readonly string[], options: { parents: number } = { 
   for (const name of names) {
     const { dns } = sampleRecord();
     const record = { ...sampleRecord(), annotations: {}, bytes: { up: 40, down: 60 }, dns: { ...dns!, name } } as FlowRecord;
-    await new Promise<void>((done) => hooks.complete({ record, line: '', rewriteBodyFile: async () => {}, freeze: () => {} } as CompletedFlow, done));
+    await new Promise<void>((done) => hooks.complete({ record, line: '', rewriteFile: async (file: string) => file, rewriteBodyFile: async () => {}, freeze: () => {} } as CompletedFlow, done));
     noted.push(record.annotations['dns-signals']!);
   }
   return noted;
