@@ -17,7 +17,19 @@ export type HelloReading = ClientHello | 'need-more' | 'invalid';
 
 export function readClientHello(bytes: Buffer): HelloReading {
   const message = handshakeBytes(bytes);
-  if (typeof message === 'string') return message;
+  return typeof message === 'string' ? message : readHello(message, 't');
+}
+
+/** The form that QUIC carries: the handshake message as far as it has come, in no record (RFC 9001, section 4). */
+export function readQuicHello(bytes: Buffer): HelloReading {
+  if (bytes.length > 0 && bytes[0] !== CLIENT_HELLO) return 'invalid';
+  if (bytes.length < 4) return 'need-more';
+  const wanted = 4 + bytes.readUIntBE(1, 3);
+  if (wanted > MAX_HELLO_BYTES) return 'invalid';
+  return bytes.length < wanted ? 'need-more' : readHello(bytes.subarray(0, wanted), 'q');
+}
+
+function readHello(message: Buffer, transport: 't' | 'q'): ClientHello | 'invalid' {
   const hello = new Cursor(message, 4);
   const legacyVersion = hello.uint(2);
   hello.skip(32);
@@ -57,7 +69,7 @@ export function readClientHello(bytes: Buffer): HelloReading {
     groups: groups.filter(isNotGrease),
     signatureAlgorithms,
     ech,
-    ja4: ja4({ transport: 't', versions: seen, hasServerName, ciphers: ciphers.filter(isNotGrease), extensions: extensions.filter(isNotGrease), alpn, signatureAlgorithms: signatureAlgorithms.filter(isNotGrease) }),
+    ja4: ja4({ transport, versions: seen, hasServerName, ciphers: ciphers.filter(isNotGrease), extensions: extensions.filter(isNotGrease), alpn, signatureAlgorithms: signatureAlgorithms.filter(isNotGrease) }),
   };
 }
 

@@ -27,6 +27,7 @@ export class CertificateAuthority {
   readonly #leaf = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   readonly #leafKey: string;
   readonly #contexts = new Map<string, { readonly context: SecureContext; readonly until: number }>();
+  readonly #identities = new Map<string, { readonly key: string; readonly certificate: string; readonly until: number }>();
   readonly #notAfter: Date;
 
   private constructor(certificate: string, name: DistinguishedName, privateKey: KeyObject, notAfter: Date) {
@@ -88,6 +89,17 @@ export class CertificateAuthority {
     if (this.#contexts.size >= MAX_CONTEXTS) this.#contexts.delete(this.#contexts.keys().next().value!);
     this.#contexts.set(key, { context, until: Date.now() + LONGEST_VALIDITY / 2 });
     return context;
+  }
+
+  /** Key and certificate for a name or address, in PEM, for a transport that has contexts of its own. */
+  identityFor(host: string): { readonly key: string; readonly certificate: string } {
+    const known = this.#identities.get(host);
+    if (known && known.until > Date.now()) return known;
+    const identity = { key: this.#leafKey, certificate: this.mint(host), until: Date.now() + LONGEST_VALIDITY / 2 };
+    this.#identities.delete(host);
+    if (this.#identities.size >= MAX_CONTEXTS) this.#identities.delete(this.#identities.keys().next().value!);
+    this.#identities.set(host, identity);
+    return identity;
   }
 
   /** PEM of a server certificate for a name or address. */

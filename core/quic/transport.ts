@@ -1,0 +1,119 @@
+/**
+ * The one place that speaks to the package with QUIC's transport (quiche, by a native binding): it turns datagrams into
+ * stream bytes and back and does no I/O of its own. The package is optional: not every platform has a build of it.
+ */
+import type { Config, ConnectionConstructor, ConfigConstructor } from '@matrixai/quic/native/types.js';
+import type { Endpoint } from '../flow.ts';
+import { QuicMachine, place } from './machine.ts';
+
+interface Binding {
+  readonly Config: ConfigConstructor;
+  readonly Connection: ConnectionConstructor;
+  negotiateVersion(scid: Uint8Array, dcid: Uint8Array, data: Uint8Array): number;
+  retry(scid: Uint8Array, dcid: Uint8Array, newScid: Uint8Array, token: Uint8Array, version: number, out: Uint8Array): number;
+}
+
+/** Bytes that a stream, and a whole connection, may have on the way to us unread. */
+const STREAM_WINDOW = 1024 * 1024;
+const CONNECTION_WINDOW = 8 * 1024 * 1024;
+/** Milliseconds without a packet after which a connection is over. */
+const IDLE_TIMEOUT = 60_000;
+const MAX_UNIDIRECTIONAL = 16;
+/** The one version that the package speaks. */
+export const TRANSPORT_VERSION = 1;
+
+export interface TransportOptions {
+  readonly alpn: readonly string[];
+  /** Bytes of a datagram that we send, where the peer takes as many. */
+  readonly maxDatagram: number;
+  /** Streams of requests that the peer may have open. */
+  readonly maxStreams: number;
+  /** PEM texts; for a client null where it shows no certificate. */
+  readonly identity: { readonly key: string; readonly certificate: string } | null;
+  /** PEM texts that the peer's certificate is verified with; null asks for none. */
+  readonly roots: readonly string[] | null;
+}
+
+/** Settings of the transport, to be used for any number of connections. */
+export class TransportConfig {
+  readonly #config: Config;
+
+  constructor(config: Config) {
+    this.#config = config;
+  }
+
+  static valueOf(config: TransportConfig): Config {
+    return config.#config;
+  }
+}
+
+export class QuicTransport {
+  readonly #binding: Binding;
+
+  private constructor(binding: Binding) {
+    this.#binding = binding;
+  }
+
+  /** The transport, or why there is none. */
+  static async load(): Promise<{ readonly transport: QuicTransport; readonly reason: null } | { readonly transport: null; readonly reason: string }> {
+    try {
+      const { default: binding } = (await import('@matrixai/quic/native/quiche.js')) as { default: Binding };
+      return { transport: new QuicTransport(binding), reason: null };
+    } catch (error) {
+      const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+      return { transport: null, reason };
+    }
+  }
+
+  /** Throws what the package says of keys and certificates that it cannot use. */
+  configure({ alpn, maxDatagram, maxStreams, identity, roots }: TransportOptions): TransportConfig {
+    const pem = (text: string): Buffer[] => [Buffer.from(text)];
+    const config = this.#binding.Config.withBoringSslCtx(
+      roots !== null,
+      false,
+      roots === null ? null : Buffer.from(roots.join('\n')),
+      identity && pem(identity.key),
+      identity && pem(identity.certificate),
+      null,
+    );
+    config.setApplicationProtos([...alpn]);
+    config.setMaxIdleTimeout(IDLE_TIMEOUT);
+    config.setMaxRecvUdpPayloadSize(65_527);
+    config.setMaxSendUdpPayloadSize(maxDatagram);
+    config.setInitialMaxData(CONNECTION_WINDOW);
+    config.setMaxConnectionWindow(CONNECTION_WINDOW);
+    config.setInitialMaxStreamDataBidiLocal(STREAM_WINDOW);
+    config.setInitialMaxStreamDataBidiRemote(STREAM_WINDOW);
+    config.setInitialMaxStreamDataUni(STREAM_WINDOW);
+    config.setMaxStreamWindow(STREAM_WINDOW);
+    config.setInitialMaxStreamsBidi(maxStreams);
+    config.setInitialMaxStreamsUni(MAX_UNIDIRECTIONAL);
+    config.setDisableActiveMigration(true);
+    // Its times of departure cannot be read from here.
+    config.enablePacing(false);
+    config.logKeys();
+    return new TransportConfig(config);
+  }
+
+  /** @param originalDcid where the client was asked to prove its address: the id that it chose first. */
+  accept(config: TransportConfig, scid: Buffer, originalDcid: Buffer | null, local: Endpoint, peer: Endpoint): QuicMachine {
+    return new QuicMachine(this.#binding.Connection.accept(scid, originalDcid, place(local), place(peer), TransportConfig.valueOf(config)), local, peer);
+  }
+
+  /** @param serverName null sends none, and the certificate's names are then not looked at. */
+  connect(config: TransportConfig, serverName: string | null, scid: Buffer, local: Endpoint, peer: Endpoint): QuicMachine {
+    return new QuicMachine(this.#binding.Connection.connect(serverName, scid, place(local), place(peer), TransportConfig.valueOf(config)), local, peer);
+  }
+
+  /** A Version Negotiation packet (RFC 9000, section 17.2.1). @param scid and dcid as the client sent them. */
+  negotiateVersion(scid: Buffer, dcid: Buffer): Buffer {
+    const out = Buffer.alloc(64 + scid.length + dcid.length);
+    return out.subarray(0, this.#binding.negotiateVersion(scid, dcid, out));
+  }
+
+  /** A Retry packet (RFC 9000, section 17.2.5). @param scid and dcid as the client sent them. */
+  retry(scid: Buffer, dcid: Buffer, newScid: Buffer, token: Buffer): Buffer {
+    const out = Buffer.alloc(128 + scid.length + newScid.length + token.length);
+    return out.subarray(0, this.#binding.retry(scid, dcid, newScid, token, TRANSPORT_VERSION, out));
+  }
+}
