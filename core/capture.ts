@@ -39,6 +39,8 @@ export { KeyLog } from './tls/key-log.ts';
 export { Dialler } from './upstream/dialler.ts';
 export { UpstreamProxy } from './upstream/upstream-proxy.ts';
 
+export const DEFAULT_STREAM_LIMIT = 4096;
+
 export interface CaptureOptions {
   readonly job: Pick<JobView, 'id' | 'directory'>;
   readonly authority: CertificateAuthority;
@@ -54,6 +56,8 @@ export interface CaptureOptions {
     readonly keep: 'whole' | 'none';
     /** Bytes of a body that a record's line shows. */
     readonly limit: number;
+    /** Bytes of each direction of a raw connection that its record shows. Default 4096. */
+    readonly streamLimit?: number;
     /** Bytes that the files under `bodies/` may take together. */
     readonly quota: number;
   };
@@ -96,7 +100,7 @@ export class Capture {
     await this.hooks.start();
     const recorded = this.hooks.recordIsWanted;
     if (recorded && bodies.keep === 'whole') this.#store = new BodyStore(job.directory, { quota: bodies.quota, warn });
-    const settings = recorded ? { limit: bodies.limit, keep: bodies.keep, reader: new BodyReader(bodies.limit), store: this.#store } : null;
+    const settings = recorded ? { limit: bodies.limit, beginning: bodies.streamLimit ?? DEFAULT_STREAM_LIMIT, keep: bodies.keep, reader: new BodyReader(bodies.limit), store: this.#store } : null;
     this.#services = {
       recorder: new FlowRecorder(job.id, this.hooks, settings, this.#store, this.#options.onPluginFailure),
       authority: this.authority,

@@ -71,8 +71,8 @@ export const ERRORS = {
     remedy: 'Close connections that are not needed, or raise the limit of open files ("ulimit -n") of mentu-runtime.',
   },
   protocol_unsupported: {
-    message: 'The connection speaks neither TLS nor HTTP.',
-    remedy: 'Use HTTP or HTTPS; other protocols are recorded as refused.',
+    message: 'A plugin answered a connection that speaks neither TLS nor HTTP, in which there is no answer.',
+    remedy: 'Let the plugin allow or deny such connections: their protocol is raw.',
   },
 
   dns_malformed: {

@@ -29,7 +29,7 @@ export class CapturedJob {
       dialler: dialler(settings, keyLog),
       keyLog,
       trustedCAs: settings.trustedCAs.map(({ pem }) => pem),
-      bodies: { keep: settings.record.bodies, limit: settings.record.bodyLimit, quota: settings.record.bodyQuota },
+      bodies: { keep: settings.record.bodies, limit: settings.record.bodyLimit, streamLimit: settings.record.streamLimit, quota: settings.record.bodyQuota },
       onPluginFailure: (plugin, hook, error) => this.#tellFailure(plugin, hook, error),
       warn,
     });

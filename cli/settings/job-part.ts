@@ -37,6 +37,7 @@ export interface JobPart extends GuestPart {
   readonly keyLog?: boolean | undefined;
   readonly pcap?: boolean | undefined;
   readonly bodyLimit?: number | undefined;
+  readonly streamLimit?: number | undefined;
   readonly bodyQuota?: number | undefined;
 }
 
@@ -73,6 +74,7 @@ export function readJobPart(value: Profile | ConfigFile, document: SourceDocumen
     keyLog: interceptor.keyLog,
     pcap: interceptor.pcap,
     bodyLimit: readByteSize(interceptor.bodyLimit, document, ['interceptor', 'bodyLimit']),
+    streamLimit: readByteSize(interceptor.streamLimit, document, ['interceptor', 'streamLimit']),
     bodyQuota: readByteSize(interceptor.bodyQuota, document, ['interceptor', 'bodyQuota']),
   };
 }

@@ -6,6 +6,7 @@ const byteSize = (description: string) => ({ type: ['integer', 'string'], minimu
 
 export const recordProperties = {
   bodyLimit: byteSize('Bodies longer than this are cut in their line of flows.jsonl and lie whole in bodies/.'),
+  streamLimit: byteSize('The first bytes of each direction that a raw TCP connection shows in its line of flows.jsonl.'),
   bodyQuota: byteSize('The most that the bodies/ of one job may hold. Bodies beyond it are only the beginning in their line, which says so.'),
 } as const;
 

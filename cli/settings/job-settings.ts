@@ -11,6 +11,7 @@ import { NO_RESTART, type RestartPolicy } from './restart-policy.ts';
 import type { SettingSource, SettingSources } from './setting-sources.ts';
 
 export const DEFAULT_BODY_LIMIT = 1024 ** 2;
+export const DEFAULT_STREAM_LIMIT = 4096;
 export const DEFAULT_BODY_QUOTA = 10 * 1024 ** 3;
 
 export interface JobSettings {
@@ -53,7 +54,7 @@ export interface JobSettings {
   /** Whether the secrets of TLS are written to a file, and the guest's packets. */
   readonly keys: KeySettings;
   /** Limits in bytes. */
-  readonly record: { readonly bodies: 'whole' | 'none'; readonly bodyLimit: number; readonly bodyQuota: number };
+  readonly record: { readonly bodies: 'whole' | 'none'; readonly bodyLimit: number; readonly streamLimit: number; readonly bodyQuota: number };
   readonly preset: Preset;
   readonly plugins: readonly PluginReference[];
   /** Where each setting comes from, by its dotted name: `networkMode`, `env.PATH`, `lists[0]`. */
@@ -159,6 +160,7 @@ export function settleJob(sources: SettingSources): JobSettings {
     record: {
       bodies: pick('record.bodies', [ofPreset(preset.record.bodies)], 'whole' as const),
       bodyLimit: pick('record.bodyLimit', [...ofParts((part) => part.bodyLimit), ofPreset(preset.record.bodyLimit)], DEFAULT_BODY_LIMIT),
+      streamLimit: pick('record.streamLimit', [...ofParts((part) => part.streamLimit), ofPreset(preset.record.streamLimit)], DEFAULT_STREAM_LIMIT),
       bodyQuota: pick('record.bodyQuota', [...ofParts((part) => part.bodyQuota), ofPreset(preset.record.bodyQuota)], DEFAULT_BODY_QUOTA),
     },
     preset,
@@ -202,6 +204,7 @@ export function jobView(settings: JobSettings, id: string, directory: string): J
           hosts,
           trustedCAs: settings.trustedCAs.map((ca) => ca.file),
           bodyLimit: record.bodyLimit,
+          streamLimit: record.streamLimit,
           bodyQuota: record.bodyQuota,
           passthrough,
           ...settings.keys,

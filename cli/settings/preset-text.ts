@@ -1,12 +1,12 @@
 /** A preset after `extends` as one YAML text, in which each line says where it comes from. */
 import { Document, isMap, isScalar, isSeq, type Node, type Scalar } from 'yaml';
-import { DEFAULT_BODY_LIMIT, DEFAULT_BODY_QUOTA } from './job-settings.ts';
+import { DEFAULT_BODY_LIMIT, DEFAULT_BODY_QUOTA, DEFAULT_STREAM_LIMIT } from './job-settings.ts';
 import type { Preset, Sourced } from './preset.ts';
 
 export function presetText(preset: Preset): string {
   const { record, lists, plugins } = preset;
   const or = <Value>(sourced: Sourced<Value> | undefined, value: Value): Sourced<Value> => sourced ?? { value, origin: 'default' };
-  const recorded = { bodies: or(record.bodies, 'whole'), bodyLimit: or(record.bodyLimit, DEFAULT_BODY_LIMIT), bodyQuota: or(record.bodyQuota, DEFAULT_BODY_QUOTA) };
+  const recorded = { bodies: or(record.bodies, 'whole'), bodyLimit: or(record.bodyLimit, DEFAULT_BODY_LIMIT), streamLimit: or(record.streamLimit, DEFAULT_STREAM_LIMIT), bodyQuota: or(record.bodyQuota, DEFAULT_BODY_QUOTA) };
   const allowed = lists.filter((list) => list.allowed !== null);
   const denied = lists.filter((list) => list.denied.length > 0);
 

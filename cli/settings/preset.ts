@@ -19,6 +19,7 @@ export interface Sourced<Value> {
 export interface PresetRecord {
   readonly bodies?: Sourced<'whole' | 'none'>;
   readonly bodyLimit?: Sourced<number>;
+  readonly streamLimit?: Sourced<number>;
   readonly bodyQuota?: Sourced<number>;
 }
 
@@ -87,10 +88,12 @@ function locate(files: SourceFiles, reference: string, folder: string, place: Er
 function readRecord(file: PresetFile, document: SourceDocument, origin: string): PresetRecord {
   const { bodies } = file.record ?? {};
   const bodyLimit = readByteSize(file.record?.bodyLimit, document, ['record', 'bodyLimit']);
+  const streamLimit = readByteSize(file.record?.streamLimit, document, ['record', 'streamLimit']);
   const bodyQuota = readByteSize(file.record?.bodyQuota, document, ['record', 'bodyQuota']);
   return {
     ...(bodies === undefined ? {} : { bodies: { value: bodies, origin } }),
     ...(bodyLimit === undefined ? {} : { bodyLimit: { value: bodyLimit, origin } }),
+    ...(streamLimit === undefined ? {} : { streamLimit: { value: streamLimit, origin } }),
     ...(bodyQuota === undefined ? {} : { bodyQuota: { value: bodyQuota, origin } }),
   };
 }

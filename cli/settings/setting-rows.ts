@@ -45,6 +45,7 @@ export function settingRows(settings: JobSettings): SettingRow[] {
   add('pcap', settings.keys.pcap);
   add('record.bodies', record.bodies);
   add('record.bodyLimit', record.bodyLimit);
+  add('record.streamLimit', record.streamLimit);
   add('record.bodyQuota', record.bodyQuota);
   for (const plugin of settings.plugins) {
     const options = Object.keys(plugin.options).length === 0 ? '' : JSON.stringify(plugin.options);

@@ -75,7 +75,7 @@ export class QueryFlow {
         error,
         bytes: { up: this.#size, down: encoded?.bytes.length ?? 0 },
         upstream: server && { ...server, http_version: null, reused: false, tls: null },
-        dnsMs: ms,
+        timing: { dns: ms },
         parts: [part],
       });
     }

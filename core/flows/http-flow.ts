@@ -3,7 +3,7 @@ import type { Flow, FlowRequest, FlowResponse, Side } from '../flow.ts';
 import type { Headers } from '../headers.ts';
 import type { Verdict } from '../decision.ts';
 import type { FlowKind } from '../record.ts';
-import type { LinkFacts } from '../upstream/link.ts';
+import type { LinkFacts } from '../upstream/opening.ts';
 import type { CapturedConnection } from './captured-connection.ts';
 import type { RequestHead, ResponseHead } from '../exchange.ts';
 import type { MessageObserver, MessageTap } from './message-watch.ts';

@@ -18,7 +18,7 @@ import {
   type UpstreamRecord,
   type ViolationRecord,
 } from '../record.ts';
-import type { LinkFacts } from '../upstream/link.ts';
+import type { LinkFacts } from '../upstream/opening.ts';
 
 export const NO_BODY: BodyRecord = Object.freeze({
   body: null,
@@ -77,7 +77,7 @@ export function connectionRecord(
   jobId: string,
   id: string,
   connection: CapturedConnection,
-  end: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; violation: ViolationRecord | null; upstream?: UpstreamRecord | null; dnsMs?: number | null },
+  end: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; violation: ViolationRecord | null; upstream?: UpstreamRecord | null; timing?: Partial<TimingRecord> },
 ): FlowRecord {
   const total = milliseconds(connection.started, performance.now());
   return {
@@ -99,11 +99,16 @@ export function connectionRecord(
     upstream: end.upstream ?? null,
     connection_id: connection.id,
     bytes: end.bytes,
-    timing: { dns: end.dnsMs ?? null, connect: null, tls: null, send: null, wait: null, receive: null, total },
+    timing: { ...openingTiming(end.timing), send: null, wait: null, receive: null, total },
     policy: policyRecord(connection.verdict ?? connection.allowance),
     violation: end.violation,
     annotations: {},
   };
+}
+
+function openingTiming({ dns, connect, tls }: Partial<TimingRecord> = {}): Pick<TimingRecord, 'dns' | 'connect' | 'tls'> {
+  const shown = (ms: number | null | undefined): number | null => (ms == null ? null : rounded(ms));
+  return { dns: shown(dns), connect: shown(connect), tls: shown(tls) };
 }
 
 function responseRecord(flow: HttpFlow, response: FlowResponse, body: BodyRecord): ResponseRecord {

@@ -7,7 +7,7 @@ import { finishParts, type RecordPart } from '../flows/record-part.ts';
 import type { BodyTaker } from '../flows/tee.ts';
 import type { HttpFlow } from '../flows/http-flow.ts';
 import type { CapturedConnection } from '../flows/captured-connection.ts';
-import type { BodyRecord, FlowKind, FlowRecord, Outcome, UpstreamRecord, ViolationRecord } from '../record.ts';
+import type { BodyRecord, FlowKind, FlowRecord, Outcome, TimingRecord, UpstreamRecord, ViolationRecord } from '../record.ts';
 import { BodyCapture, type CaptureSettings } from './body-capture.ts';
 import type { BodyStore } from './bodies.ts';
 import { CompletedRecord } from './completed-record.ts';
@@ -134,7 +134,7 @@ export class FlowRecorder {
   }
 
   /** The record of a connection that ended before any request, or was relayed undecrypted. Called once for each. */
-  completeConnection(connection: CapturedConnection, facts: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; upstream?: UpstreamRecord | null; dnsMs?: number | null; parts?: readonly RecordPart[] }): void {
+  completeConnection(connection: CapturedConnection, facts: { kind: FlowKind; outcome: Outcome; error: MentuError | null; bytes: { up: number; down: number }; upstream?: UpstreamRecord | null; timing?: Partial<TimingRecord>; parts?: readonly RecordPart[] }): void {
     if (!this.#settings || !this.hooks.recordIsWanted) return;
     this.#completing++;
     const violation = this.#violations.get(connection) ?? null;

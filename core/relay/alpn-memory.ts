@@ -7,9 +7,15 @@ const MAX_ENTRIES = 2000;
 /** What we speak. */
 const SPOKEN: ReadonlySet<string> = new Set(['h2', 'http/1.1', 'http/1.0']);
 
-/** Of what a client offers, what we speak, in the client's order: the same is offered to the upstream. */
+/** Of what a client offers, what we speak, in the client's order: the same is offered to the upstream. A client that offers other protocols alone (`postgresql`, `imap`) gets them relayed. */
 export function spoken(offered: readonly string[]): readonly string[] {
-  return offered.filter((protocol) => SPOKEN.has(protocol));
+  const known = offered.filter((protocol) => SPOKEN.has(protocol));
+  return known.length > 0 ? known : offered;
+}
+
+/** True where the chosen protocol is HTTP; where none was chosen, the first bytes tell. */
+export function isHttp(alpn: string | false | null): boolean {
+  return alpn !== null && alpn !== false && SPOKEN.has(alpn);
 }
 
 /** What the client is told, when the upstream has chosen. */

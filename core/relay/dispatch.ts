@@ -3,7 +3,7 @@ import { MentuError } from '../errors.ts';
 import type { FlowRequest } from '../flow.ts';
 import { isToken } from '../headers.ts';
 import { splitAuthority } from '../names/authority.ts';
-import type { LinkFacts } from '../upstream/link.ts';
+import type { LinkFacts } from '../upstream/opening.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { HttpFlow } from '../flows/http-flow.ts';
 import { isPath } from './route.ts';

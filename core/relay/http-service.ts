@@ -5,7 +5,8 @@ import type { ClientExchange, ResponseHead } from '../exchange.ts';
 import { Http1Server } from '../http1/server.ts';
 import { Http2Server } from '../http2/server.ts';
 import type { Outcome } from '../record.ts';
-import { UpstreamLink, type LinkTarget } from '../upstream/link.ts';
+import { UpstreamLink } from '../upstream/link.ts';
+import type { LinkTarget } from '../upstream/opening.ts';
 import { spoken } from './alpn-memory.ts';
 import { denialAnswer, failureAnswer } from './answer.ts';
 import { FlowRelay } from './relay.ts';
@@ -33,6 +34,7 @@ export class HttpService implements Stage {
       if (failure) connection.failure = failure;
       else if (server.isIdle) server.close();
     });
+    connection.link?.engage();
   }
 
   #http1Server(): Http1Server {
@@ -96,8 +98,8 @@ export class HttpService implements Stage {
 }
 
 /** The way upstream of one client connection. */
-export function linkFor({ connection, services }: Session, tls: LinkTarget['tls'], http2: boolean): UpstreamLink {
+export function linkFor({ connection, dialler, services }: Session, tls: LinkTarget['tls'], http2: boolean): UpstreamLink {
   const { host, destination } = connection;
   const target = { host, address: destination.name === null ? destination.address : null, port: destination.port, tls, http2 };
-  return new UpstreamLink(target, services.dialler, services.upstreamTls);
+  return new UpstreamLink(target, dialler, services.upstreamTls);
 }

@@ -20,11 +20,11 @@ export class Passthrough implements Stage {
   }
 
   begin(): void {
-    const { connection, services, stream } = this.#session;
+    const { connection, dialler, stream } = this.#session;
     const { host, destination } = connection;
     const address = destination.name === null ? destination.address : null;
     const release = watchDeparture(stream, () => this.end('aborted', new MentuError('client_aborted')));
-    services.dialler.dial({ host, address, port: destination.port, signal: this.#dialling.signal, allowHalfOpen: true }).then(
+    dialler.dial({ host, address, port: destination.port, signal: this.#dialling.signal, allowHalfOpen: true }).then(
       (dialled) => {
         release();
         this.#relay(dialled);

@@ -3,14 +3,21 @@
  *
  *   peek → onConnect → the stage of its kind, which may lead to a further one
  *
- * The connection need not be a socket: what goes on inside of a tunnel is a session as well.
+ * The connection need not be a socket: what goes on inside of a tunnel is a session as well. Inside of TLS, where no
+ * ALPN tells, there is a second peek.
  */
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import type { Verdict } from '../decision.ts';
 import type { CapturedConnection } from '../flows/captured-connection.ts';
+import { breakConnection } from '../http1/closing.ts';
 import { peekFirstBytes, type FirstBytes } from '../peek/first-bytes.ts';
 import type { Outcome, ViolationRecord } from '../record.ts';
+import { RawRelay } from '../tcp/raw-relay.ts';
+import { graceFor, serverSpeaksFirst } from '../tcp/server-first.ts';
+import { SilentClient } from '../tcp/silent-client.ts';
+import type { Dialled, UpstreamDialler } from '../upstream/dialler.ts';
+import { ReadyDialler } from '../upstream/ready-dialler.ts';
 import { denialError } from './answer.ts';
 import { HttpService, linkFor } from './http-service.ts';
 import { Passthrough } from './passthrough.ts';
@@ -24,19 +31,31 @@ const SILENCE = 60_000;
 /** Ends that are nobody's failure. */
 const LEFT: ReadonlySet<string> = new Set(['no_request', 'client_aborted', 'shutting_down']);
 
-type Spoken = Exclude<FirstBytes, { kind: 'none' }>;
+type Spoken = Exclude<FirstBytes, { kind: 'none' | 'broken-tls' }>;
+
+const PROTOCOLS = { tls: 'tls', http1: 'http', http2: 'http', raw: 'raw', 'broken-tls': 'raw' } as const;
 
 export class ClientSession implements Session, Stage {
   readonly services: SessionServices;
   readonly connection: CapturedConnection;
-  readonly stream: Duplex;
+  dialler: UpstreamDialler;
+  stream: Duplex;
+  /** The client's connection itself, whatever `stream` was taken out of it. */
+  readonly #outer: Duplex;
   readonly #onClose: () => void;
   #stage: Stage | null = null;
+  #silent: SilentClient | null = null;
+  #ready: ReadyDialler | null = null;
+  #stopPeek: () => void = () => {};
+  /** Counts what was peeked, so that a decision about silence does not outlive it. */
+  #peeks = 0;
   #closed = false;
 
   constructor(services: SessionServices, stream: Duplex, connection: CapturedConnection, onClose: () => void) {
     this.services = services;
+    this.dialler = services.dialler;
     this.stream = stream;
+    this.#outer = stream;
     this.connection = connection;
     this.#onClose = onClose;
     stream.on('error', ignore);
@@ -47,7 +66,14 @@ export class ClientSession implements Session, Stage {
   }
 
   begin(): void {
-    peekFirstBytes(this.stream, SILENCE, (first) => this.#peeked(first));
+    const silence = { after: graceFor(this.connection.destination.port), notify: () => this.#decideSilent() };
+    this.#stopPeek = peekFirstBytes(this.stream, SILENCE, (first) => this.#peeked(first), silence);
+  }
+
+  decrypted(stream: Duplex): void {
+    this.stream = stream;
+    this.#stage = null;
+    this.begin();
   }
 
   /** Breaks off what is left of the session. */
@@ -59,6 +85,7 @@ export class ClientSession implements Session, Stage {
     this.#stage?.end(outcome, error);
     this.over(error);
     this.stream.destroy();
+    this.#outer.destroy();
   }
 
   proceed(stage: Stage): void {
@@ -66,35 +93,87 @@ export class ClientSession implements Session, Stage {
     stage.begin();
   }
 
-  #peeked(first: FirstBytes): void {
-    const { connection } = this;
-    if (first.kind === 'none') return this.fail(new MentuError('no_request'));
-    connection.protocol = first.kind === 'tls' ? 'tls' : first.kind === 'raw' ? 'raw' : 'http';
-    if (first.kind === 'tls') connection.clientHello = first.hello;
-    this.services.recorder.hooks.connect(connection, (verdict) => {
-      if (!this.#closed) this.#decided(first, verdict);
+  /** The client waits for its server, it seems: where a connection that is not HTTP is allowed, the server is dialled. */
+  #decideSilent(): void {
+    const peek = this.#peeks;
+    this.#ask('raw', (verdict) => {
+      if (peek !== this.#peeks) return;
+      const { connection } = this;
+      const dialled = verdict === undefined || verdict.action === 'allow' || verdict.action === 'passthrough';
+      if (dialled && connection.verdict === undefined) {
+        this.#silent = new SilentClient(this, (upstream) => this.#serverSpoke(upstream));
+        return this.proceed(this.#silent);
+      }
+      // What is not allowed to the unknown may be to HTTP: unless nothing else is to be expected, the client has its time to speak.
+      connection.protocol = connection.clientHello ? 'tls' : 'raw';
+      const denial = verdict?.action === 'deny' ? verdict : connection.verdict;
+      if (denial?.action === 'deny' && serverSpeaksFirst(connection.destination.port)) this.#denyRaw(denial);
     });
   }
 
-  #decided(first: Spoken, verdict: Verdict | undefined): void {
-    // In the clear there is nothing to pass through: such requests are judged one by one.
-    if (verdict && verdict.action !== 'allow' && (verdict.action !== 'passthrough' || first.kind === 'tls')) this.connection.verdict = verdict;
-    if (first.kind === 'raw') {
-      if (verdict?.action === 'deny') return this.deny(verdict);
-      return this.fail(new MentuError('protocol_unsupported'));
+  #serverSpoke(dialled: Dialled): void {
+    this.#peeks++;
+    this.#stopPeek();
+    this.proceed(new RawRelay(this, { dialled }));
+  }
+
+  #peeked(first: FirstBytes): void {
+    this.#peeks++;
+    if (first.kind === 'none') return this.#saidNothing(first.left);
+    if (this.#silent) {
+      this.#ready = new ReadyDialler(this.#silent.release(), this.dialler);
+      this.dialler = this.#ready;
+      this.#silent = null;
+    }
+    const { connection } = this;
+    const inTls = connection.clientHello !== null;
+    if (first.kind === 'tls') connection.clientHello = first.hello;
+    // Inside of TLS, HTTP is what the connection was judged for; each request is, besides.
+    if (inTls && (first.kind === 'http1' || first.kind === 'http2')) return this.proceed(this.#stageFor(first, connection.verdict));
+    this.#ask(PROTOCOLS[first.kind], (verdict) => this.#decided(first, verdict));
+  }
+
+  #saidNothing(left: boolean): void {
+    const error = new MentuError('no_request');
+    if (!this.#silent) return this.over(error);
+    if (left) this.#silent.end('aborted', error);
+    // Both sides are silent, and welcome to be.
+    else this.#silent.release().then((dialled) => this.proceed(new RawRelay(this, { dialled })), (failure: MentuError) => this.fail(failure));
+  }
+
+  #ask(protocol: 'tls' | 'http' | 'raw', decided: (verdict: Verdict | undefined) => void): void {
+    this.connection.protocol = protocol;
+    this.services.recorder.hooks.connect(this.connection, (verdict) => {
+      if (!this.#closed) decided(verdict);
+    });
+  }
+
+  #decided(first: Spoken | { kind: 'broken-tls' }, verdict: Verdict | undefined): void {
+    const { connection } = this;
+    if (first.kind === 'raw' || first.kind === 'broken-tls') {
+      const denial = connection.verdict?.action === 'deny' ? connection.verdict : verdict;
+      if (denial?.action === 'deny') return this.#denyRaw(denial);
+      if (first.kind === 'broken-tls') return this.fail(new MentuError('client_tls_failed', { reason: 'its ClientHello cannot be read' }));
+      // There is no telling how an answer of HTTP would be said in it.
+      if (verdict?.action === 'answer' || connection.verdict) return this.fail(new MentuError('protocol_unsupported'));
+    } else if (verdict && verdict.action !== 'allow' && (verdict.action !== 'passthrough' || first.kind === 'tls')) {
+      // In the clear there is nothing to pass through: such requests are judged one by one.
+      connection.verdict = verdict;
     }
     this.proceed(this.#stageFor(first, verdict));
   }
 
   /** One line for each kind. */
-  #stageFor({ kind }: Exclude<Spoken, { kind: 'raw' }>, verdict: Verdict | undefined): Stage {
-    switch (kind) {
+  #stageFor(first: Spoken, verdict: Verdict | undefined): Stage {
+    switch (first.kind) {
       case 'tls':
         return verdict?.action === 'passthrough' ? new Passthrough(this) : new TlsTermination(this);
       case 'http1':
       case 'http2':
-        this.connection.link = linkFor(this, null, kind === 'http2');
-        return new HttpService(this, this.stream, kind === 'http2');
+        if (!this.connection.verdict) this.connection.link ??= linkFor(this, null, first.kind === 'http2');
+        return new HttpService(this, this.stream, first.kind === 'http2');
+      case 'raw':
+        return new RawRelay(this, first.said ? { said: first.said } : {});
     }
   }
 
@@ -109,6 +188,12 @@ export class ClientSession implements Session, Stage {
     if (!this.#closed) this.#finish('denied', this.violation(verdict).error);
   }
 
+  #denyRaw(verdict: Denial): void {
+    this.connection.protocol = 'raw';
+    this.connection.verdict = verdict;
+    this.deny(verdict);
+  }
+
   violation(verdict: Denial): { violation: ViolationRecord; error: MentuError } {
     const host = verdict.host ?? this.connection.host;
     const violation = this.services.recorder.violation(this.connection, { code: verdict.code ?? 'denied', rule: verdict.rule, host, by: verdict.by });
@@ -121,15 +206,25 @@ export class ClientSession implements Session, Stage {
 
   #finish(outcome: Outcome, error: MentuError): void {
     if (this.#closed) return;
-    const kind = this.connection.clientHello ? 'tls' : 'tcp';
-    this.services.recorder.completeConnection(this.connection, { kind, outcome, error, bytes: { up: 0, down: 0 } });
+    const { connection } = this;
+    const isRaw = connection.protocol === 'raw';
+    this.services.recorder.completeConnection(connection, { kind: isRaw || !connection.clientHello ? 'tcp' : 'tls', outcome, error, bytes: { up: 0, down: 0 } });
+    if (isRaw && outcome !== 'aborted') this.reset();
     this.stream.destroy();
+    this.#outer.destroy();
     this.close();
+  }
+
+  reset(): void {
+    breakConnection(this.#outer);
+    this.stream.destroy();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#stopPeek();
+    this.#ready?.close();
     this.connection.link?.close();
     this.#onClose();
   }

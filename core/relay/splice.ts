@@ -34,8 +34,10 @@ export interface SpliceEnd {
  * @param counts is kept up to date as bytes pass: `up` from client to upstream.
  * @param done is called once, when both sides are over.
  * @param tap sees each chunk; null where nobody watches.
+ * @returns parts the two again: nothing more passes, both are paused, and `done` is not called. A chunk that a tap is seeing still passes.
  */
-export function splice(client: Duplex, upstream: Duplex, host: string, counts: SpliceCounts, done: (end: SpliceEnd) => void, tap: SpliceTap | null = null): void {
+export function splice(client: Duplex, upstream: Duplex, host: string, counts: SpliceCounts, done: (end: SpliceEnd) => void, tap: SpliceTap | null = null): () => void {
+  const parting: (() => void)[] = [];
   let open = 2;
   let failedSide: 'client' | 'upstream' | null = null;
   let failure: Error | null = null;
@@ -50,14 +52,19 @@ export function splice(client: Duplex, upstream: Duplex, host: string, counts: S
       if (held === 0) from.resume();
     };
     released[sender] = () => release(HELD_BY_TAP);
-    from.on('data', (chunk: Buffer) => {
+    const on = (stream: Duplex, event: string, listener: (...args: any[]) => void): void => {
+      stream.on(event, listener);
+      parting.push(() => stream.off(event, listener));
+    };
+    on(from, 'data', (chunk: Buffer) => {
       count(chunk.length);
       if (tap && !tap.pass(sender, chunk)) held |= HELD_BY_TAP;
       if (!to.write(chunk)) held |= HELD_BY_PEER;
       if (held !== 0) from.pause();
     });
-    to.on('drain', () => release(HELD_BY_PEER));
-    from.on('end', () => to.end());
+    on(to, 'drain', () => release(HELD_BY_PEER));
+    on(from, 'end', () => to.end());
+    // Stays: an error between two uses must not end the process.
     from.on('error', (error: Error) => {
       failedSide ??= side;
       failure ??= error;
@@ -72,14 +79,20 @@ export function splice(client: Duplex, upstream: Duplex, host: string, counts: S
       }
       if (--open === 0) done(endOf(failedSide, failure, host));
     };
-    // Who was gone before will not say so again.
+    // Who was gone before, or had ended, will not say so again.
     if (from.closed) process.nextTick(closed);
-    else from.on('close', closed);
+    else on(from, 'close', closed);
+    if (from.readableEnded) to.end();
   };
   one(client, upstream, 'client', (bytes) => (counts.up += bytes));
   one(upstream, client, 'upstream', (bytes) => (counts.down += bytes));
   client.resume();
   upstream.resume();
+  return () => {
+    for (const part of parting) part();
+    client.pause();
+    upstream.pause();
+  };
 }
 
 /** Closes a connection once what was written to it is on its way, or will not be. */

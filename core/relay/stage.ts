@@ -4,6 +4,7 @@ import type { Verdict } from '../decision.ts';
 import type { MentuError } from '../errors.ts';
 import type { CapturedConnection } from '../flows/captured-connection.ts';
 import type { Outcome, ViolationRecord } from '../record.ts';
+import type { UpstreamDialler } from '../upstream/dialler.ts';
 import type { SessionServices } from './services.ts';
 
 export type Denial = Extract<Verdict, { action: 'deny' }>;
@@ -19,11 +20,15 @@ export interface Stage {
 export interface Session {
   readonly services: SessionServices;
   readonly connection: CapturedConnection;
-  /** The client's bytes from the first one on, paused. */
+  /** Opens the connection's upstream. */
+  readonly dialler: UpstreamDialler;
+  /** The client's bytes from the first one on, paused; decrypted ones where they were. */
   readonly stream: Duplex;
   readonly isOver: boolean;
   /** Begins the next stage; the one before has let go of the bytes. */
   proceed(stage: Stage): void;
+  /** The client's TLS is off, and what it speaks inside is to be seen. */
+  decrypted(stream: Duplex): void;
   /** No further request comes. A connection that made no flow is one itself: denied where its verdict says so. @param error why, where nothing else is known. */
   over(error: MentuError): void;
   /** Ends a connection that made no flow, with its record. */
@@ -32,6 +37,8 @@ export interface Session {
   deny(verdict: Denial): void;
   /** The violation of a denied connection, and the error that tells of it. */
   violation(verdict: Denial): { readonly violation: ViolationRecord; readonly error: MentuError };
+  /** Closes the client's connection so that it cannot take it for the end of what was said. */
+  reset(): void;
   /** All records are made: the session is over. */
   close(): void;
 }

@@ -2,6 +2,7 @@
  * TLS that is decrypted. The upstream's handshake comes first, so that the client is offered what the upstream
  * speaks; then the client's, with a certificate of the job.
  */
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { MentuError } from '../errors.ts';
 import { watchDeparture } from '../peek/departure.ts';
@@ -10,7 +11,7 @@ import { clientAuthRefusal } from '../tls/client-auth.ts';
 import { clientTlsError, shownCertificate, terminateTls } from '../tls/terminator.ts';
 import { hostPatternText } from '../names/pattern.ts';
 import { asMentuError } from '../upstream/link.ts';
-import { mirrored, spoken } from './alpn-memory.ts';
+import { isHttp, mirrored, spoken } from './alpn-memory.ts';
 import { HttpService, linkFor } from './http-service.ts';
 import type { Session, Stage } from './stage.ts';
 
@@ -38,6 +39,7 @@ export class TlsTermination implements Stage {
     link.open().then(
       ({ alpn }) => {
         alpnMemory.learn(connection.host, port, hello.sni, offered, alpn);
+        if (isHttp(alpn)) link.engage();
         release();
         this.#terminate(mirrored(alpn, offered));
       },
@@ -54,26 +56,31 @@ export class TlsTermination implements Stage {
   }
 
   #terminate(alpn: readonly string[]): void {
-    const { isOver, connection, services, stream } = this.#session;
-    if (isOver) return;
-    const { sni } = connection.clientHello!;
-    const { port } = connection.destination;
-    const host = sni ?? connection.host;
-    const rule = services.clientAuth.for(connection.host, port, sni);
-    const options = { context: services.authority.contextFor(host, rule), alpn, host, pattern: hostPatternText(host, port), clientAuth: rule, keyLog: services.keyLog };
-    terminateTls(stream, options, (error, tls) => {
-      if (error) return this.#session.fail(error);
-      const certificate = rule && shownCertificate(tls, rule);
-      connection.secured(tls, certificate);
-      if (rule) connection.failure = clientAuthRefusal(rule, certificate, host) ?? connection.failure;
-      tls.once('error', (late: Error) => {
-        if (connection.flows === 0) connection.failure = clientTlsError(late, options);
-      });
-      this.#decrypted(tls);
+    const session = this.#session;
+    if (session.isOver) return;
+    decryptClient(session, session.stream, alpn, (error, tls) => {
+      if (error) return session.fail(error);
+      if (isHttp(tls.alpnProtocol)) session.proceed(new HttpService(session, tls, tls.alpnProtocol === 'h2'));
+      else session.decrypted(tls);
     });
   }
+}
 
-  #decrypted(tls: TLSSocket): void {
-    this.#session.proceed(new HttpService(this.#session, tls, tls.alpnProtocol === 'h2'));
-  }
+/** Ends the client's TLS on a stream where its hello stands, and notes on the connection what came of it. */
+export function decryptClient({ connection, services }: Session, stream: Duplex, alpn: readonly string[], done: (error: MentuError | null, tls: TLSSocket) => void): void {
+  const { sni } = connection.clientHello!;
+  const { port } = connection.destination;
+  const host = sni ?? connection.host;
+  const rule = services.clientAuth.for(connection.host, port, sni);
+  const options = { context: services.authority.contextFor(host, rule), alpn, host, pattern: hostPatternText(host, port), clientAuth: rule, keyLog: services.keyLog };
+  terminateTls(stream, options, (error, tls) => {
+    if (error) return done(error, tls);
+    const certificate = rule && shownCertificate(tls, rule);
+    connection.secured(tls, certificate);
+    if (rule) connection.failure = clientAuthRefusal(rule, certificate, host) ?? connection.failure;
+    tls.once('error', (late: Error) => {
+      if (connection.flows === 0) connection.failure = clientTlsError(late, options);
+    });
+    done(null, tls);
+  });
 }

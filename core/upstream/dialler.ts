@@ -12,6 +12,7 @@ import { OwnEndpoints } from './own-endpoints.ts';
 import { HostPins, type Pin } from './pins.ts';
 import { lookupAt } from './server-lookup.ts';
 import { Resolver, type LookedUpAddress, type Resolution, type ResolverOptions } from './resolver.ts';
+import type { UpstreamRecord } from '../record.ts';
 import type { UpstreamProxy } from './upstream-proxy.ts';
 
 /** Addresses of one name that are tried at most. */
@@ -69,7 +70,9 @@ export interface Dialled {
   /** The upstream proxy without its credentials; null where there is none between. */
   readonly proxy: string | null;
   /** Milliseconds. */
-  readonly timing: { readonly dns: number | null; readonly connect: number };
+  readonly timing: { readonly dns: number | null; readonly connect: number; readonly tls?: number | null };
+  /** Where it is secured already. */
+  readonly tls?: UpstreamRecord['tls'];
 }
 
 export interface DialledSocket extends Dialled {

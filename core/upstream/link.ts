@@ -4,45 +4,18 @@
  * so that what servers tie to a connection (logins, limits, GOAWAY) stays with the client that caused it.
  */
 import { MentuError } from '../errors.ts';
-import type { ClientHello } from '../flow.ts';
 import { Http1Client } from '../http1/client.ts';
 import { Http2Client } from '../http2/client.ts';
-import { canonicalHost } from '../names/host.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
-import type { UpstreamRecord } from '../record.ts';
-import type { UpstreamTls, UpstreamTlsTarget } from '../tls/upstream-tls.ts';
-import { CertificateDemand, type UnprovenConnection } from './certificate-demand.ts';
+import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { Dialled, UpstreamDialler } from './dialler.ts';
+import { openConnection, type LinkFacts, type LinkTarget, type Opened } from './opening.ts';
 
 /** HTTP/1 connections that one link opens side by side; only a client of HTTP/2 can want more than one. */
 const MAX_CONNECTIONS = 16;
 
-export interface LinkTarget {
-  /** Canonical name or address: what is resolved and vetted. */
-  readonly host: string;
-  /** The address to dial instead of the name's own; null resolves `host`. */
-  readonly address: string | null;
-  readonly port: number;
-  readonly tls: { readonly serverName: string | null; readonly hello: ClientHello | null; readonly alpn: readonly string[] } | null;
-  /** Plain HTTP/2 with prior knowledge (RFC 9113, section 3.3). */
-  readonly http2: boolean;
-}
-
-/** What is known of a connection once it stands; times in milliseconds. */
-export interface LinkFacts {
-  readonly tls: UpstreamRecord['tls'];
-  readonly alpn: string | null;
-  readonly httpVersion: '1.1' | '2';
-  readonly address: string;
-  readonly port: number;
-  readonly timing: { readonly dns: number | null; readonly connect: number; readonly tls: number | null };
-}
-
-interface Standing {
-  readonly facts: LinkFacts;
+interface Standing extends Pick<Opened, 'facts' | 'unproven'> {
   readonly client: Http1Client | Http2Client;
-  /** Until the server has answered, where it may still refuse us for our certificate. */
-  readonly unproven: UnprovenConnection | null;
 }
 
 /** Told of the connection that an exchange will use, before it is used. */
@@ -63,6 +36,8 @@ export class UpstreamLink {
   readonly #connections = new Set<Standing>();
   readonly #waiting: Waiting[] = [];
   readonly #abort = new AbortController();
+  /** What `open` has opened and nobody has wanted so far. */
+  #ready: Opened | null = null;
   #dialling = 0;
   #closed = false;
 
@@ -91,11 +66,32 @@ export class UpstreamLink {
 
   /** Opens the first connection ahead of any request, to learn what the upstream speaks. Rejects with a `MentuError`. */
   async open(): Promise<LinkFacts> {
-    return (await this.#connect()).facts;
+    this.#ready = await this.#open();
+    return this.#ready.facts;
+  }
+
+  /** From here on the connection that `open` has opened speaks HTTP. */
+  engage(): void {
+    const ready = this.#takeReady();
+    if (ready) this.#stand(ready);
+  }
+
+  /** A connection for another protocol than HTTP, secured where the target says so, and the caller's to close. Rejects with a `MentuError`. */
+  async take(): Promise<Dialled> {
+    const { dialled, facts } = this.#takeReady() ?? (await this.#open());
+    dialled.socket.allowHalfOpen = true;
+    return { ...dialled, tls: facts.tls, timing: facts.timing };
+  }
+
+  #takeReady(): Opened | null {
+    const ready = this.#ready;
+    this.#ready = null;
+    return ready?.dialled.socket.destroyed ? null : ready;
   }
 
   /** Starts an exchange as soon as a connection is free. Failures go to `events.onUpstreamError`, untouched. */
   dispatch(onConnection: OnConnection, events: UpstreamEvents, ready: (exchange: UpstreamExchange) => void): void {
+    this.engage();
     for (const standing of this.#connections) {
       if (!standing.client.isFree) continue;
       this.#send(standing, onConnection, events, ready);
@@ -118,6 +114,7 @@ export class UpstreamLink {
     this.#abort.abort(new MentuError('shutting_down'));
     for (const { client } of this.#connections) client.destroy();
     this.#connections.clear();
+    this.#takeReady()?.dialled.socket.destroy();
   }
 
   #send(standing: Standing, onConnection: OnConnection, events: UpstreamEvents, ready: (exchange: UpstreamExchange) => void): void {
@@ -159,49 +156,23 @@ export class UpstreamLink {
     }
   }
 
-  async #connect(): Promise<Standing> {
+  async #connect(): Promise<void> {
+    this.#stand(await this.#open());
+  }
+
+  async #open(): Promise<Opened> {
     this.#dialling++;
     try {
-      const standing = await this.#secure(await this.#dial());
-      if (this.#closed) {
-        standing.client.destroy();
-        throw new MentuError('shutting_down');
-      }
-      this.#connections.add(standing);
-      this.#tellUpgrades(standing.client);
-      return standing;
+      const opened = await openConnection(this.target, this.#dialler, this.#tls, this.#abort.signal);
+      if (!this.#closed) return opened;
+      opened.dialled.socket.destroy();
+      throw new MentuError('shutting_down');
     } finally {
       this.#dialling--;
     }
   }
 
-  #dial(): Promise<Dialled> {
-    const { host, address, port } = this.target;
-    return this.#dialler.dial({ host, address, port, signal: this.#abort.signal });
-  }
-
-  #tlsTarget(): UpstreamTlsTarget | null {
-    const { tls, host, port } = this.target;
-    return tls && { dialled: host, host: identity(tls.serverName, host), serverName: tls.serverName, port, hello: tls.hello, alpn: tls.alpn, signal: this.#abort.signal };
-  }
-
-  async #secure(dialled: Dialled): Promise<Standing> {
-    const { host } = this.target;
-    const tlsTarget = this.#tlsTarget();
-    const demand = tlsTarget && new CertificateDemand(host, async () => this.#tls.inquire((await this.#dial()).socket, tlsTarget));
-    const start = performance.now();
-    const secured = tlsTarget && (await this.#tls.handshake(dialled.socket, tlsTarget).catch(async (error: unknown) => Promise.reject(await demand!.explain(error))));
-    const alpn = secured?.record.alpn ?? null;
-    const isHttp2 = alpn === 'h2' || this.target.http2;
-    const facts: LinkFacts = {
-      tls: secured?.record ?? null,
-      alpn,
-      httpVersion: isHttp2 ? '2' : '1.1',
-      address: dialled.address,
-      port: dialled.port,
-      timing: { ...dialled.timing, tls: secured ? performance.now() - start : null },
-    };
-    const connection = secured?.tls ?? dialled.socket;
+  #stand({ dialled, facts, unproven }: Opened): void {
     const gone = (): void => {
       this.#connections.delete(standing);
       if (this.#closed) return;
@@ -209,10 +180,11 @@ export class UpstreamLink {
       if (this.#waiting.length > 0) this.#dialForWaiting();
       else if (this.#connections.size === 0 && this.#dialling === 0) this.#idleClosed(standing);
     };
-    const unproven = (secured && demand?.watch(secured)) ?? null;
-    const client = isHttp2 ? new Http2Client(connection, secured ? 'https' : 'http', host, gone, () => this.freed()) : new Http1Client(connection, host, gone);
+    const { host } = this.target;
+    const client = facts.httpVersion === '2' ? new Http2Client(dialled.socket, facts.tls ? 'https' : 'http', host, gone, () => this.freed()) : new Http1Client(dialled.socket, host, gone);
     const standing: Standing = { facts, client, unproven };
-    return standing;
+    this.#connections.add(standing);
+    this.#tellUpgrades(client);
   }
 
   #idleClosed({ unproven, client }: Standing): void {
@@ -229,11 +201,6 @@ export class UpstreamLink {
     this.#serveWaiting();
     this.#dialForWaiting();
   }
-}
-
-/** The name that the certificate must be valid for: what the client asks for, where that is a name at all. */
-function identity(serverName: string | null, host: string): string {
-  return (serverName && canonicalHost(serverName)) ?? host;
 }
 
 export function asMentuError(error: unknown, host: string): MentuError {

@@ -25,7 +25,7 @@ test('without anything, the defaults hold', (t) => {
     {
       step: null, command: null, args: [], env: {}, cwd: '', workspace: '', mounts: [], engine: null, networkMode: 'nat', limits: { cpus: null, memoryMiB: null }, timeout: null,
       restartPolicy: { text: 'no', restarts: 0 }, ports: [], rootfs: null, kernel: null, interceptor: false, host: false, jobDir: null, lists: [], hosts: {},
-      trustedCAs: [], passthrough: [], dnsServers: null, upstreamProxy: null, keys: { keyLog: false, pcap: false }, record: { bodies: 'whole', bodyLimit: 1024 ** 2, bodyQuota: 10 * 1024 ** 3 },
+      trustedCAs: [], passthrough: [], dnsServers: null, upstreamProxy: null, keys: { keyLog: false, pcap: false }, record: { bodies: 'whole', bodyLimit: 1024 ** 2, streamLimit: 4096, bodyQuota: 10 * 1024 ** 3 },
       preset: 'standard', plugins: ['domain-policy', 'dns-signals', 'jsonl-sink', 'cir-sink'], provenance: {},
     },
   );
@@ -37,7 +37,7 @@ test('without anything, the defaults hold', (t) => {
 test('flags beat the profile, it beats mentu.yaml, it beats the preset', (t) => {
   const files = {
     'p.json': { command: 'from-profile', args: ['a'], engine: 'profile-engine', env: { A: 'profile', B: 'profile' }, interceptor: { preset: 'private', bodyLimit: 10, hosts: { 'a.test': '127.0.0.1' }, passthrough: ['p.test'] } },
-    'mentu.yaml': { profile: 'p.json', preset: 'audit', engine: 'config-engine', networkMode: 'none', command: 'from-config', args: ['z'], env: { B: 'config', C: 'config' }, jobDir: 'out', interceptor: { bodyLimit: 20, bodyQuota: '1GiB', hosts: { 'a.test': '127.0.0.2', 'b.test': '127.0.0.3' }, passthrough: ['c.test', 'p.test'], dnsServers: ['192.0.2.53'] } },
+    'mentu.yaml': { profile: 'p.json', preset: 'audit', engine: 'config-engine', networkMode: 'none', command: 'from-config', args: ['z'], env: { B: 'config', C: 'config' }, jobDir: 'out', interceptor: { bodyLimit: 20, streamLimit: 64, bodyQuota: '1GiB', hosts: { 'a.test': '127.0.0.2', 'b.test': '127.0.0.3' }, passthrough: ['c.test', 'p.test'], dnsServers: ['192.0.2.53'] } },
   };
   const { settings, workspace } = settle(t, files);
   assert.deepEqual(commandOf(settings), { command: 'from-profile', args: ['a'] });
@@ -46,7 +46,7 @@ test('flags beat the profile, it beats mentu.yaml, it beats the preset', (t) => 
   assert.deepEqual(settings.env, { A: 'profile', B: 'profile', C: 'config' });
   assert.deepEqual(settings.hosts, { 'a.test': '127.0.0.1', 'b.test': '127.0.0.3' });
   assert.deepEqual(settings.passthrough, ['p.test', 'c.test']);
-  assert.deepEqual(settings.record, { bodies: 'none', bodyLimit: 10, bodyQuota: 1024 ** 3 });
+  assert.deepEqual(settings.record, { bodies: 'none', bodyLimit: 10, streamLimit: 64, bodyQuota: 1024 ** 3 });
   assert.equal(settings.preset.name, 'private');
   assert.equal(settings.jobDir, workspace.path('out'));
   const { provenance } = settings;

@@ -101,7 +101,7 @@ test('the text of a preset tells each origin and reads as YAML', (t) => {
   const value = parseYaml({ path: '/x', shown: 'x', text }).value as { description: string; plugins: unknown[]; record: object };
   assert.equal(value.description, 'Mine.');
   assert.deepEqual(value.plugins.at(-1), { './my-plugin': { deny: ['x.test'] } });
-  assert.deepEqual(value.record, { bodies: 'whole', bodyLimit: 1024 ** 2, bodyQuota: 10 * 1024 ** 3 });
+  assert.deepEqual(value.record, { bodies: 'whole', bodyLimit: 1024 ** 2, streamLimit: 4096, bodyQuota: 10 * 1024 ** 3 });
   assert.match(text, /# p\.yaml, which extends audit, which extends standard/);
   assert.match(text, /jsonl-sink # preset standard \(.*standard\.yaml:\d+\)/);
   assert.match(text, /# preset p\.yaml \(p\.yaml:5\)\n\s+- \.\/my-plugin:|- # preset p\.yaml \(p\.yaml:5\)\n\s+\.\/my-plugin:/);

@@ -10,10 +10,11 @@ const kindOf = (text: string | Buffer): string | undefined => recogniseFirstByte
 
 describe('the first bytes', () => {
   for (const [kind, texts] of [
-    ['http1', ['GET / HTTP/1.1\r\n', 'G ', 'M-SEARCH * HTTP/1.1', '\r\n\r\nPOST / ', `${'\r\n'.repeat(32)}GET / `, 'PRI / HTTP/1.1', 'PRIX * ']],
+    ['http1', ['GET / HTTP/1.1\r\n', 'GET ', 'M-SEARCH * HTTP/1.1\r\n', '\r\n\r\nPOST / ', `${'\r\n'.repeat(32)}GET / `, 'PRI / HTTP/1.1\n', 'PRIX * HTTP/2\r\n']],
     ['http2', ['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'PRI * HTTP/2.0\r\n']],
-    ['raw', ['\0', 'GET/', 'SSH-2.0-OpenSSH_9.2\r\n', '{"a":1}', '\n', '\x16\x02\x01\0\x05', '\x16\x03\x01\0\0', `${'\r\n'.repeat(33)}`, 'x'.repeat(40), '\x80\x2e\x01']],
-    [undefined, ['', 'G', 'GET', 'PRI', 'PRI * HTTP/2.0', '\r', '\r\n', '\r\n\r', '\x16', '\x16\x03\x01\x02']],
+    ['raw', ['\0', 'GET/', 'SSH-2.0-OpenSSH_9.2\r\n', '{"a":1}', '\n', '\x16\x02\x01\0\x05', '0032git-upload-pack /project.git\0host=a\0', 'NICK a\r\n', 'get key\r\n', `x ${'y'.repeat(9000)}`, `${'\r\n'.repeat(33)}`, 'x'.repeat(40), '\x80\x2e\x01']],
+    ['broken-tls', ['\x16\x03\x01\0\0']],
+    [undefined, ['', 'G', 'GET', 'G ', 'M-SEARCH * HTTP/1.1', 'X /\xe9', 'PRI', 'PRI * HTTP/2.0', '\r', '\r\n', '\r\n\r', '\x16', '\x16\x03\x01\x02']],
   ] as const) {
     test(`are ${kind ?? 'not enough'} for each of ${texts.length}`, () => {
       for (const text of texts) assert.equal(kindOf(text), kind, JSON.stringify(text.slice(0, 40)));
@@ -78,7 +79,7 @@ describe('a peek', () => {
   });
 
   test('of a client that leaves without a word, or after half of one, ends', async () => {
-    for (const [word, kind] of [['', 'none'], ['GE', 'raw'], ['\x16\x03', 'raw']] as const) {
+    for (const [word, kind] of [['', 'none'], ['GE', 'raw'], ['\x16\x03', 'broken-tls']] as const) {
       const { client, server, close } = await pair();
       const first = peek(server);
       client.end(word);

@@ -113,6 +113,16 @@ test('bytes that are no text are masked too, and nothing else of them changes', 
   assert.ok(Buffer.from(record.request!.body!, 'base64').equals(expected));
 });
 
+test('the first bytes of a raw connection, shown as text or as base64', async () => {
+  const secret = 'ghp_0123456789abcdefABCDEF0123456789abcd';
+  const data = (text: string, encoding: 'utf8' | 'base64') => ({ data: Buffer.from(text, 'latin1').toString(encoding === 'base64' ? 'base64' : 'latin1'), data_encoding: encoding, data_truncated: false, data_file: null });
+  const tcp = { protocol: 'redis', upgraded_by: null, speaks_first: 'client' as const, up: data(`\0\xff ${secret} \0`, 'base64'), down: data(`+${secret}\r\n`, 'utf8') };
+  const { tcp: shown } = await seen({ ...sampleRecord(), tcp });
+  assert.match(Buffer.from(shown!.up.data!, 'base64').toString('latin1'), /^\0\xff \S+ \0$/);
+  assert.ok(!JSON.stringify(shown).includes(secret) && !Buffer.from(shown!.up.data!, 'base64').includes(secret));
+  assert.equal(shown!.protocol, 'redis');
+});
+
 test('options: more headers, fields and patterns; names to keep', async () => {
   const record = await seen(
     sampleRecord({
