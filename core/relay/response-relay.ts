@@ -10,6 +10,9 @@ import { HELD_BY_HOOK, HELD_BY_PEER } from '../flows/tee.ts';
 import { readResponse } from '../streams/formats.ts';
 import { responseFor } from './translation.ts';
 
+/** 1xx answers that a record has; further ones are forwarded alone. */
+const MAX_INFORMATIONAL = 100;
+
 export class ResponseRelay {
   readonly #flow: HttpFlow;
   readonly #client: ClientExchange;
@@ -40,7 +43,7 @@ export class ResponseRelay {
 
   inform(head: ResponseHead): void {
     if (this.#state === 'shut') return;
-    this.#flow.informational.push(head);
+    if (this.#flow.informational.length < MAX_INFORMATIONAL) this.#flow.informational.push(head);
     this.#client.inform(responseFor(head, this.#client.head.httpVersion));
   }
 
