@@ -1,4 +1,5 @@
 /** One request and its response: what hooks see of it, and the marks that its record is made from. */
+import type { Duplex } from 'node:stream';
 import type { Flow, FlowRequest, FlowResponse, Side } from '../flow.ts';
 import type { Headers } from '../headers.ts';
 import type { Verdict } from '../decision.ts';
@@ -64,6 +65,8 @@ export class HttpFlow implements Flow {
   parts: RecordPart[] | null = null;
   /** Who observes its messages; null where nobody does. */
   messageTaps: MessageTap[] | null = null;
+  /** Takes over the two sides of a tunnel that the flow has opened; null where it opens none. */
+  tunnel: ((client: Duplex, upstream: Duplex) => void) | null = null;
   /** Bytes of an upgraded connection, which have no body. */
   readonly tunnelled = { up: 0, down: 0 };
 

@@ -97,7 +97,9 @@ export class Http1Client implements BodyHandler, UpstreamConnection {
       headers: line.headers,
       hasBody,
     });
-    if (line.status === 101) {
+    // A tunnel has no body (RFC 9110, section 9.3.6).
+    const tunnel = exchange.method === 'CONNECT' && line.status >= 200 && line.status < 300;
+    if (line.status === 101 || tunnel) {
       const { length } = backlog;
       this.#upgrade(head(false), backlog.bytes.subarray(end + 4));
       return length;

@@ -47,7 +47,7 @@ export class Http1Exchange implements ClientExchange {
       httpVersion: line.version.slice(5),
       headers: line.headers,
       hasBody: framing !== NO_BODY,
-      wantsUpgrade: line.headers.has('upgrade'),
+      wantsUpgrade: line.method === 'CONNECT' || line.headers.has('upgrade'),
     };
   }
 

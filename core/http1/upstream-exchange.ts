@@ -37,7 +37,7 @@ export class Http1UpstreamExchange implements UpstreamExchange {
     const chunked = head.hasBody && !head.headers.has('content-length');
     if (chunked && !head.headers.has('transfer-encoding')) head.headers.append('transfer-encoding', 'chunked');
     const version = head.httpVersion === '1.0' ? 'HTTP/1.0' : 'HTTP/1.1';
-    this.#writer.open(writeHead(`${head.method} ${head.path} ${version}`, head.headers), chunked);
+    this.#writer.open(writeHead(`${head.method} ${head.method === 'CONNECT' ? head.authority : head.path} ${version}`, head.headers), chunked);
   }
 
   write(chunk: Buffer): boolean {

@@ -9,6 +9,7 @@ import { UpstreamLink } from '../upstream/link.ts';
 import type { LinkTarget } from '../upstream/opening.ts';
 import { spoken } from './alpn-memory.ts';
 import { denialAnswer, failureAnswer } from './answer.ts';
+import { prepareTunnel } from './proxy-tunnel.ts';
 import { FlowRelay } from './relay.ts';
 import { routeRequest, settleAuthority } from './route.ts';
 import type { Session, Stage } from './stage.ts';
@@ -42,7 +43,10 @@ export class HttpService implements Stage {
     const scheme = connection.clientHello ? 'https' : 'http';
     return new Http1Server(this.#stream, {
       route: (line) => routeRequest(line, connection, scheme),
-      onExchange: (exchange) => this.#relay(exchange).begin(),
+      onExchange: (exchange) => {
+        const relay = this.#relay(exchange);
+        relay.begin(exchange.head.method === 'CONNECT' ? prepareTunnel(this.#session, relay.flow, exchange.head) : null);
+      },
       onBadHead: (error, answer) => this.#refuse(error, answer),
       onClose: this.#onClose,
     });

@@ -15,13 +15,21 @@ export interface Route {
 /** Throws `bad_request` where the target or Host cannot be read, or Host is missing, double or unlike the target. */
 export function routeRequest(line: RequestLine, connection: CapturedConnection, scheme: 'http' | 'https'): Route {
   const { target } = line;
-  if (line.method === 'CONNECT') throw bad('CONNECT is for an explicit proxy');
   const host = hostField(line);
+  if (line.method === 'CONNECT') return { scheme, authority: tunnelTarget(target, host), path: '' };
   if (target.startsWith('/') || target === '*') return { scheme, authority: host ?? destinationAuthority(connection, scheme), path: target };
   const route = absoluteTarget(target);
   if (!route) throw bad('the request target is neither a path nor a URL');
   if (host !== null && !sameAuthority(host, route.authority, route.scheme)) throw bad('Host is unlike the request target');
   return { ...route, scheme };
+}
+
+/** The authority-form target of a CONNECT (RFC 9112, section 3.2.3), which names a port. */
+function tunnelTarget(target: string, host: string | null): string {
+  const authority = splitAuthority(target);
+  if (!authority || authority.port === null) throw bad('CONNECT wants a host and port');
+  if (host !== null && splitAuthority(host)!.host !== authority.host) throw bad('Host is unlike the request target');
+  return target;
 }
 
 /** The parts of an absolute-form target; null for anything else. */

@@ -9,7 +9,8 @@
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import type { Verdict } from '../decision.ts';
-import type { CapturedConnection } from '../flows/captured-connection.ts';
+import type { Destination } from '../flow.ts';
+import { CapturedConnection } from '../flows/captured-connection.ts';
 import { breakConnection } from '../http1/closing.ts';
 import { peekFirstBytes, type FirstBytes } from '../peek/first-bytes.ts';
 import type { Outcome, ViolationRecord } from '../record.ts';
@@ -74,6 +75,12 @@ export class ClientSession implements Session, Stage {
     this.stream = stream;
     this.#stage = null;
     this.begin();
+  }
+
+  nest(stream: Duplex, destination: Destination, dialler: UpstreamDialler): void {
+    const { client } = this.connection;
+    const connection = new CapturedConnection(this.services.nextConnectionId(), client, destination);
+    this.proceed(new ClientSession({ ...this.services, dialler }, stream, connection, () => this.close()));
   }
 
   /** Breaks off what is left of the session. */

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { Verdict } from '../decision.ts';
 import type { MentuError } from '../errors.ts';
+import type { Destination } from '../flow.ts';
 import type { CapturedConnection } from '../flows/captured-connection.ts';
 import type { Outcome, ViolationRecord } from '../record.ts';
 import type { UpstreamDialler } from '../upstream/dialler.ts';
@@ -29,6 +30,8 @@ export interface Session {
   proceed(stage: Stage): void;
   /** The client's TLS is off, and what it speaks inside is to be seen. */
   decrypted(stream: Duplex): void;
+  /** A connection of its own inside of this one, which ends with it at the latest. */
+  nest(stream: Duplex, destination: Destination, dialler: UpstreamDialler): void;
   /** No further request comes. A connection that made no flow is one itself: denied where its verdict says so. @param error why, where nothing else is known. */
   over(error: MentuError): void;
   /** Ends a connection that made no flow, with its record. */

@@ -14,7 +14,7 @@ const PROXY_FIELDS = new Set(['proxy-connection', 'proxy-authorization']);
 export function requestFor(head: RequestHead, version: '1.1' | '2', toProxy: boolean): RequestHead {
   const fromHttp1 = head.httpVersion.startsWith('1');
   if (head.protocol && version === '1.1') return upgradeRequest(head, head.protocol);
-  if (fromHttp1 && version === '2' && head.wantsUpgrade && head.headers.get('upgrade')!.toLowerCase() === 'websocket') return extendedConnect(head);
+  if (fromHttp1 && version === '2' && head.wantsUpgrade && head.headers.get('upgrade')?.toLowerCase() === 'websocket') return extendedConnect(head);
   if (version === '2') return { ...head, headers: fromHttp1 ? lowerCased(head.headers) : head.headers };
   if (!fromHttp1) return { ...head, httpVersion: '1.1', headers: withHost(head) };
   return needsScrubbing(head.headers, toProxy) ? { ...head, headers: scrubbed(head.headers, toProxy) } : head;

@@ -62,6 +62,10 @@ export class Upgrade {
     const flow = this.#flow;
     const client = this.#client.detach(upgradeFor(this.#head, this.#client.head));
     if (!client) return void this.#upstream.destroy();
+    if (flow.tunnel) {
+      this.#done(COMPLETED);
+      return flow.tunnel(client, this.#upstream);
+    }
     const recording = flow.kind === 'websocket' ? WebSocketRecording.of(flow, this.#head, this.#recorder) : null;
     if (recording?.settings) flow.addPart(recording);
     const ended = (end: SpliceEnd): void => {

@@ -83,6 +83,8 @@ export interface DialledSocket extends Dialled {
 /** What opens the connections of a session: the dialler itself, or a tunnel that the client has asked for. */
 export interface UpstreamDialler {
   dial(request: DialRequest): Promise<Dialled>;
+  /** Throws `address_denied` for an address that would not be dialled, also where somebody else is to dial it. */
+  vet(host: string): void;
 }
 
 export class Dialler implements UpstreamDialler {
@@ -132,6 +134,10 @@ export class Dialler implements UpstreamDialler {
     const through = resolved.pin === null ? this.#proxy : null;
     const { socket, target: peer } = through ? await this.#throughProxy(through, resolved, request) : await this.#directly(resolved, request);
     return { socket, ...peer, proxy: through?.label ?? null, timing: { dns: resolved.ms, connect: performance.now() - start } };
+  }
+
+  vet(host: string): void {
+    if (isAddress(host) && !this.#pins.get(host)) this.#vetted(host, [withFamily(host)]);
   }
 
   /** `called` is the host in errors. */

@@ -29,6 +29,10 @@ export class ReadyDialler implements UpstreamDialler {
     }
   }
 
+  vet(host: string): void {
+    this.#next.vet(host);
+  }
+
   /** Closes what nobody has wanted. */
   close(): void {
     this.#ready?.then(({ socket }) => socket.destroy(), () => {});

@@ -76,7 +76,9 @@ export default defineCapturePlugin({
       // The connection's allowance stands for its requests.
       if (!known.finding.isAllowed) return mode === 'audit' ? undefined : decide(known.finding);
       if (known.request === null || known.authority !== request.authority) {
-        known.request = judge.authority(connection, request.authority);
+        // A tunnel leads to a destination of its own, beside the proxy's, which is allowed already.
+        const isTunnel = request.method === 'CONNECT' && request.path === '';
+        known.request = isTunnel ? judge.tunnel(request.authority) : judge.authority(connection, request.authority);
         known.authority = request.authority;
       }
       mark(flow, known.request);

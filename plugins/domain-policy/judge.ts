@@ -54,6 +54,17 @@ export class Judge {
     return host === hostOf(connection) ? same : this.#otherName(connection, host, port, same);
   }
 
+  /** The destination that a proxy is asked for; what is spoken with it is judged once it speaks. */
+  tunnel(text: string): Finding {
+    const authority = splitAuthority(text);
+    if (authority === null || authority.port === null) return { isAllowed: false, rule: 'the target of CONNECT is no host and port', code: 'bad_request', host: text };
+    const { host, port } = authority;
+    const rule = this.#lists.denial(host, port, 'port');
+    if (rule !== null) return { isAllowed: false, rule, host };
+    const allowance = this.#lists.allowance(host, port, 'port');
+    return allowance.isAllowed ? { isAllowed: true, rule: '' } : { ...allowance, host };
+  }
+
   /**
    * A name unlike the destination. Where a list restricts, a named destination tolerates no other name;
    * behind a bare address there may be any name that is allowed itself.

@@ -15,12 +15,6 @@ interface Message extends BodyRecord {
   trailers: HeaderPairs;
 }
 
-/** What parts of the record show of bytes. */
-interface DataLike {
-  readonly data?: unknown;
-  readonly data_encoding?: unknown;
-}
-
 /** Masks all that a record shows, in place; bodies in files are not its concern. Returns how many secrets there were. */
 export function maskRecord(record: FlowRecord, rules: RedactRules): number {
   const { request, response } = record;
@@ -78,7 +72,6 @@ export function stripRecord(record: FlowRecord): void {
     response.status_text = '';
     response.informational = [];
   }
-  for (const part of ['websocket', 'events', 'grpc', 'tcp', 'passthrough', 'dns', 'udp'] as const) delete record[part];
   // Objects that flows of one connection may share are replaced, not changed.
   if (record.error !== null) record.error = { ...record.error, message: MASK };
   if (record.policy !== null) record.policy = { ...record.policy, rule: MASK };
@@ -110,8 +103,6 @@ export function maskValue(value: unknown, rules: RedactRules, depth: number): { 
   }
   if (typeof value !== 'object' || value === null) return { value, count: 0 };
   if (depth === DEEPEST) return { value: MASK, count: 1 };
-  const bytes = maskBytes(value as DataLike, rules);
-  if (bytes !== null) return bytes;
   let count = 0;
   const isData = 'data_encoding' in value;
   const entries = Object.entries(value).map(([key, item]): [string, unknown] => {
@@ -126,15 +117,6 @@ export function maskValue(value: unknown, rules: RedactRules, depth: number): { 
   });
   if (count === 0) return { value, count };
   return { value: Array.isArray(value) ? entries.map(([, item]) => item) : Object.fromEntries(entries), count };
-}
-
-/** Bytes that the record shows as base64, with what else stands beside them; null where there are none. */
-function maskBytes(value: DataLike, rules: RedactRules): { value: unknown; count: number } | null {
-  if (value.data_encoding !== 'base64' || typeof value.data !== 'string') return null;
-  const data = maskText(Buffer.from(value.data, 'base64').toString('latin1'), rules.line);
-  const rest = maskValue({ ...value, data: null }, rules, 1);
-  const masked = data.count === 0 ? value.data : Buffer.from(data.text, 'latin1').toString('base64');
-  return { value: { ...(rest.value as object), data: masked }, count: data.count + rest.count };
 }
 
 /** The first value of a field. */

@@ -50,7 +50,7 @@ describe('a request is refused for', () => {
     ['an empty Host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n'],
     ['a Host unlike the target', `GET http://other.test/ HTTP/1.1\r\n${HOST}\r\n`],
     ['a target that is none', `GET api.test HTTP/1.1\r\n${HOST}\r\n`],
-    ['CONNECT', `CONNECT api.test:443 HTTP/1.1\r\n${HOST}\r\n`],
+    ['CONNECT without a port', `CONNECT api.test HTTP/1.1\r\n${HOST}\r\n`],
     ['HTTP/3.0', `GET / HTTP/3.0\r\n${HOST}\r\n`],
     ['a head of more than 128 KiB', `GET / HTTP/1.1\r\n${HOST}X: ${'x'.repeat(140_000)}\r\n\r\n`],
     ['more than 500 fields', `GET / HTTP/1.1\r\n${HOST}${'X: y\r\n'.repeat(501)}\r\n`],
