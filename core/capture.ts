@@ -23,6 +23,7 @@ import { AlpnMemory } from './relay/alpn-memory.ts';
 import { CapturedConnection } from './flows/captured-connection.ts';
 import { ForwardSession } from './relay/forward-session.ts';
 import type { SessionServices } from './relay/services.ts';
+import { PinnedNames } from './relay/pinned-names.ts';
 import { ClientSession } from './relay/session.ts';
 import { CertificateAuthority } from './tls/authority.ts';
 import { ClientAuth, type ClientAuthRule } from './tls/client-auth.ts';
@@ -108,6 +109,7 @@ export class Capture {
       upstreamTls: this.#upstreamTls,
       clientAuth: new ClientAuth(this.#options.clientAuth),
       alpnMemory: new AlpnMemory(),
+      pinnedNames: new PinnedNames(),
       keyLog: this.#options.keyLog ?? null,
       nextConnectionId: () => this.#nextId(),
     };

@@ -4,8 +4,11 @@ import { fieldFault } from './headers.ts';
 
 /** What a tap of `onConnect` or `onRequest` may return; nothing means no opinion. */
 export type Decision =
-  /** Noted in the record; later taps may still deny. `wouldDeny` marks what an audit would have denied. */
-  | { readonly action: 'allow'; readonly rule: string; readonly wouldDeny?: boolean }
+  /**
+   * Noted in the record; later taps may still deny. `wouldDeny` marks what an audit would have denied. `mayBePinned`: a
+   * client that leaves when it has seen our certificate has refused it, though it does not say so.
+   */
+  | { readonly action: 'allow'; readonly rule: string; readonly wouldDeny?: boolean; readonly mayBePinned?: boolean }
   /** Ends the decision. `host` is the name that broke the rule. */
   | { readonly action: 'deny'; readonly rule: string; readonly host?: string; readonly code?: ErrorCode }
   /** Ends the decision: answered in the upstream's place, nothing is dialled. In `onConnect`, it answers every request of the connection. */

@@ -23,6 +23,11 @@ export const ERRORS = {
     remedy: 'Let the client use one name for the connection, its TLS server name and its Host; an allow list holds for all of them.',
     status: 403,
   },
+  ech_unjudgeable: {
+    message: 'The client hides a server name (Encrypted ClientHello) from {host}, which is passed through, so that no list can judge it.',
+    remedy: 'Turn ECH off in the client, or write {"host": "{host}", "allowEch": true} under interceptor.passthrough.',
+    status: 403,
+  },
   address_denied: {
     message: 'The address {address} of {host} is not public, and core dials no other.',
     remedy: 'Pin the name or the address under interceptor.hosts in the profile, if the job may reach private space there.',
@@ -266,6 +271,10 @@ export const ERRORS = {
   client_certificate_unusable: {
     message: 'The client certificate for {host} cannot be used: {reason}.',
     remedy: 'Give `cert` and `key` in PEM (they may be one file), or `pkcs12`; and under `passphraseEnv` the variable of the host with the passphrase, where there is one.',
+  },
+  client_certificate_expired: {
+    message: 'The client certificate for {host} is not valid {when}.',
+    remedy: 'Renew it; until then servers will refuse it.',
   },
   preset_unknown: {
     message: 'There is no preset `{preset}`{near}.',

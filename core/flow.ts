@@ -39,6 +39,8 @@ export interface Connection {
   readonly client: Endpoint;
   readonly destination: Destination;
   readonly clientHello: ClientHello | null;
+  /** True where a client has refused our certificate for this destination and server name before, as one that pins another does. */
+  readonly pinned?: boolean;
   /** Set by the hooks: the allowance noted last. */
   allowance: Verdict | undefined;
   readonly annotations: Record<string, Record<string, unknown>>;

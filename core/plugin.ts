@@ -31,6 +31,10 @@ export interface JobView {
   readonly lists: readonly DomainList[];
   /** Patterns of hosts that are relayed without decryption. */
   readonly passthrough: readonly string[];
+  /** Those of `passthrough` that hold where the client sends Encrypted ClientHello as well. */
+  readonly passthroughEch?: readonly string[] | undefined;
+  /** `fail`, the default: what `passthrough` names is never decrypted. `passthrough`: not any more, once a client has refused our certificate. */
+  readonly onPinned?: 'fail' | 'passthrough' | undefined;
   /** The profile as it was read, after defaults. */
   readonly profile: Readonly<Record<string, unknown>>;
 }

@@ -1,11 +1,13 @@
 /** A capture as `exec` and `proxy` run it: the core with the plugins of the preset, counted for the summary. */
 import { getCACertificates } from 'node:tls';
 import { Capture, CertificateAuthority, Dialler, UpstreamProxy, type KeyLog } from '../../core/capture.ts';
-import { STEP_ANNOTATION, pluginContext, type MentuError, type StepView } from '../../core/index.ts';
+import { MentuError, STEP_ANNOTATION, pluginContext, type StepView } from '../../core/index.ts';
 import { note, visible } from '../output.ts';
 import { importPlugins, setUpPlugins } from '../plugins/loader.ts';
 import type { PluginModules } from '../plugins/modules.ts';
-import { jobView, type JobSettings } from '../settings/job-settings.ts';
+import type { JobSettings } from '../settings/job-settings.ts';
+import { jobView } from '../settings/job-view.ts';
+import type { ClientCertificateSetting } from '../settings/tls-part.ts';
 import { JobFiles } from './job-files.ts';
 import type { JobFolder } from './job-folder.ts';
 import { TrafficCounter } from './job-summary.ts';
@@ -29,6 +31,8 @@ export class CapturedJob {
       dialler: dialler(settings, keyLog),
       keyLog,
       trustedCAs: settings.trustedCAs.map(({ pem }) => pem),
+      clientCertificates: settings.clientCertificates,
+      clientAuth: settings.clientAuth.map(({ host, ca, require }) => ({ host, ca: ca && ca.pem, require })),
       bodies: { keep: settings.record.bodies, limit: settings.record.bodyLimit, streamLimit: settings.record.streamLimit, quota: settings.record.bodyQuota },
       onPluginFailure: (plugin, hook, error) => this.#tellFailure(plugin, hook, error),
       warn,
@@ -44,6 +48,7 @@ export class CapturedJob {
       job: jobView(settings, folder.id, folder.path),
       warn: (plugin: string, message: string) => note(`mentu: ${plugin}: ${visible(message)}`),
     };
+    for (const certificate of settings.clientCertificates) noteValidity(certificate);
     if (settings.step !== null) noteStep(pluginContext(STEP_ANNOTATION, {}, host), settings.step);
     if (settings.networkMode === 'none') denyAll(pluginContext('network-mode', {}, host));
     try {
@@ -78,6 +83,13 @@ function denyAll({ hooks }: ReturnType<typeof pluginContext>): void {
 /** Every record of a recipe's flow says whose it is. */
 function noteStep({ hooks, annotate }: ReturnType<typeof pluginContext>, { name, recipe, run }: StepView): void {
   hooks.onFlowComplete.annotate.tap(STEP_ANNOTATION, (flow) => annotate(flow, { recipe, run, step: name }));
+}
+
+/** A server may take it all the same. */
+function noteValidity({ host, identity: { validFrom, validTo } }: ClientCertificateSetting): void {
+  const now = Date.now();
+  const when = validTo.getTime() < now ? `since ${validTo.toISOString()}` : validFrom.getTime() > now ? `before ${validFrom.toISOString()}` : null;
+  if (when !== null) note(`mentu: ${new MentuError('client_certificate_expired', { host, when })}`);
 }
 
 function dialler(settings: JobSettings, keyLog: KeyLog | null): Dialler {

@@ -34,7 +34,7 @@ export interface GuestJobResult {
 export async function runGuestJob(asked: JobSettings, engine: GuestEngine, folder: JobFolder, modules: PluginModules): Promise<GuestJobResult> {
   const startedAt = new Date();
   const started = performance.now();
-  const root = await openGuestRoot(asked, { paths: [folder.path, mentuHome()], names: MASKED_NAMES });
+  const root = await openGuestRoot(asked, { paths: hiddenPaths(asked, folder), names: MASKED_NAMES });
   const { settings } = root;
   const authority = settings.interceptor ? CertificateAuthority.create(folder.id) : null;
   // What is not there cannot be hidden, and a guest with a mount above it could make it.
@@ -103,7 +103,7 @@ function guestSpec({ settings, ...root }: GuestRoot, folder: JobFolder, authorit
     cwd: guestCwd(settings.workspace, settings.mounts) ?? root.cwd,
     mounts: settings.mounts,
     maskedNames: MASKED_NAMES,
-    hiddenPaths: [folder.path, mentuHome()],
+    hiddenPaths: hiddenPaths(settings, folder),
     network: authority !== null || settings.networkMode === 'nat' ? 'plane' : 'none',
     limits: settings.limits,
     ports: settings.ports,
@@ -113,6 +113,11 @@ function guestSpec({ settings, ...root }: GuestRoot, folder: JobFolder, authorit
     packets: authority !== null && settings.keys.pcap,
     terminal: wantsTerminal() ? { columns: process.stdout.columns, rows: status?.rowsForCommand ?? process.stdout.rows } : null,
   };
+}
+
+/** What guests never see, though it lie in a mount: the record, the user's store and the keys of client certificates. */
+function hiddenPaths({ clientCertificates }: JobSettings, folder: JobFolder): string[] {
+  return [folder.path, mentuHome(), ...new Set(clientCertificates.flatMap(({ files }) => files))];
 }
 
 async function openCapture(settings: JobSettings, folder: JobFolder, authority: CertificateAuthority, modules: PluginModules): Promise<CapturedJob> {

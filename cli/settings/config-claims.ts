@@ -15,6 +15,7 @@ import type { Profile } from './profile-schema.ts';
 import { loadProfile, type LoadedProfile } from './profile.ts';
 import type { SourceDocument } from './source-document.ts';
 import type { SourceFiles } from './source-file.ts';
+import { tlsFiles } from './tls-part.ts';
 
 export interface Claim {
   /** A clause: `sets interceptor.hosts`. */
@@ -31,6 +32,8 @@ export interface ConfigReach {
   readonly plugins: readonly PluginReference[];
   /** CA files, and what the guest gets of the host (mount sources, root, kernel), absolute. */
   readonly caFiles: readonly string[];
+  /** Files of client certificates and their CAs, absolute. */
+  readonly tlsFiles: readonly string[];
   readonly mountSources: readonly string[];
 }
 
@@ -64,6 +67,7 @@ export function reachOf(config: LoadedConfig, files: SourceFiles, onHost: boolea
     presets,
     plugins,
     caFiles: parts.flatMap(([part, at]) => (part.interceptor?.trustedCAs ?? []).map((file) => resolve(dirname(at.path), file))),
+    tlsFiles: parts.flatMap(([part, at]) => tlsFiles(part.interceptor ?? {}, dirname(at.path))),
     mountSources: parts.flatMap(([part, at]) =>
       [...(part.mounts ?? []).map((mount) => mount.source), part.rootfs, part.kernel].filter((source) => source !== undefined).map((source) => resolve(dirname(at.path), source)),
     ),
@@ -78,7 +82,7 @@ function jobClaims(value: Profile | ConfigFile, document: SourceDocument, onHost
   for (const key of ['rootfs', 'kernel'] as const) {
     if (isSet(value[key])) claims.push({ text: `sets the guest's ${key}`, place: document.placeOfKey([key]) });
   }
-  for (const key of ['hosts', 'trustedCAs', 'passthrough', 'dnsServers', 'upstreamProxy'] as const) {
+  for (const key of ['hosts', 'trustedCAs', 'clientCertificates', 'clientAuth', 'passthrough', 'onPinned', 'dnsServers', 'upstreamProxy'] as const) {
     if (isSet(value.interceptor?.[key])) claims.push({ text: `sets interceptor.${key}`, place: document.placeOfKey(['interceptor', key]) });
   }
   // Whoever can read the job's folder could read what the record leaves out.

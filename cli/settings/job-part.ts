@@ -1,24 +1,19 @@
 /** What a profile or `mentu.yaml` says about a job, with its paths resolved and every value checked where it stands. */
-import { X509Certificate } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { dirname, posix, resolve } from 'node:path';
 import { HostPins, MentuError, parseHostPattern, parseNameServer, type ErrorPlace } from '../../core/index.ts';
 import type { Mount } from '../../plugins/engines/engine.ts';
 import { BYTE_SIZE_FORM, parseByteSize } from './byte-size.ts';
+import { readCa, type TrustedCa } from './ca-file.ts';
 import type { ConfigFile } from './config-schema.ts';
 import { readGuestPart, type GuestPart } from './guest-part.ts';
 import type { Profile } from './profile-schema.ts';
 import type { Path, SourceDocument } from './source-document.ts';
 import { reasonOf, type SourceFiles } from './source-file.ts';
+import { readTlsPart, type TlsPart } from './tls-part.ts';
 import { dotted } from './validation.ts';
 
-export interface TrustedCa {
-  /** Absolute path of the file. */
-  readonly file: string;
-  readonly pem: string;
-}
-
-export interface JobPart extends GuestPart {
+export interface JobPart extends GuestPart, TlsPart {
   readonly command?: string | undefined;
   readonly args?: readonly string[] | undefined;
   readonly env: Readonly<Record<string, string>>;
@@ -30,7 +25,6 @@ export interface JobPart extends GuestPart {
   readonly deniedDomains?: readonly string[] | undefined;
   readonly hosts: Readonly<Record<string, string>>;
   readonly trustedCAs: readonly TrustedCa[];
-  readonly passthrough: readonly string[];
   /** Absent: those of the host. */
   readonly dnsServers?: readonly string[] | undefined;
   readonly upstreamProxy?: string | undefined;
@@ -47,7 +41,6 @@ export function readJobPart(value: Profile | ConfigFile, document: SourceDocumen
   const { sandbox = {}, interceptor = {} } = value;
   checkPatterns(document, ['sandbox', 'allowedDomains'], sandbox.allowedDomains);
   checkPatterns(document, ['sandbox', 'deniedDomains'], sandbox.deniedDomains);
-  checkPatterns(document, ['interceptor', 'passthrough'], interceptor.passthrough);
   interceptor.dnsServers?.forEach((server, index) => {
     if (parseNameServer(server) === null) throw new MentuError('name_server_invalid', { server: JSON.stringify(server) }, { place: document.placeOf(['interceptor', 'dnsServers', index]) });
   });
@@ -68,7 +61,7 @@ export function readJobPart(value: Profile | ConfigFile, document: SourceDocumen
     deniedDomains: sandbox.deniedDomains,
     hosts,
     trustedCAs: (interceptor.trustedCAs ?? []).map((file, index) => readCa(files, resolve(folder, file), document.placeOf(['interceptor', 'trustedCAs', index]))),
-    passthrough: interceptor.passthrough ?? [],
+    ...readTlsPart(interceptor, document, files),
     dnsServers: interceptor.dnsServers,
     upstreamProxy: interceptor.upstreamProxy === undefined ? undefined : readProxy(interceptor.upstreamProxy, document.placeOf(['interceptor', 'upstreamProxy'])),
     keyLog: interceptor.keyLog,
@@ -126,21 +119,6 @@ function readMounts(entries: readonly MountEntry[], document: SourceDocument, fo
     seen.add(destination);
     return { source, destination, readOnly: entry.readOnly ?? false };
   });
-}
-
-function readCa(files: SourceFiles, file: string, place: ErrorPlace): TrustedCa {
-  const { text, shown } = files.read(file, { what: 'CA file', place, anyBytes: true });
-  const refuse = (reason: string, cause?: unknown) => new MentuError('trusted_ca_invalid', { file: shown, reason }, { cause, place });
-  const blocks = text.match(/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]+-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g);
-  if (!blocks) throw refuse(text.includes('PRIVATE KEY-----') ? 'it holds a private key' : 'it is not PEM');
-  for (const [index, block] of blocks.entries()) {
-    try {
-      new X509Certificate(block);
-    } catch (error) {
-      throw refuse(`its certificate ${index + 1} does not parse`, error);
-    }
-  }
-  return { file, pem: `${blocks.join('\n')}\n` };
 }
 
 const PROXY_PROTOCOLS = ['http:', 'https:', 'socks5:', 'socks5h:', 'socks:'];

@@ -1,4 +1,5 @@
 /** The parts that a profile and `mentu.yaml` share: each is checked, typed and published from here. */
+import { tlsProperties } from './tls-schema.ts';
 
 const patterns = (description: string) => ({ type: 'array', items: { type: 'string', minLength: 1 }, description }) as const;
 
@@ -24,13 +25,13 @@ export const interceptorProperties = {
   ...recordProperties,
   keyLog: { type: 'boolean', description: 'True writes the secrets of every TLS connection, on both sides, to keys.log in the job folder (NSS key log format). Not together with the plugin redact. Default: false.' },
   pcap: { type: 'boolean', description: "True writes the guest's packets to traffic.pcapng in the job folder, with the keys inside, so that Wireshark shows them decrypted. Needs tcpdump. Not together with the plugin redact. Default: false." },
-  passthrough: patterns('Hosts whose TLS is relayed without being decrypted: example.com, *.example.com, each with an optional :port.'),
   dnsServers: {
     type: 'array',
     minItems: 1,
     items: { type: 'string', minLength: 1 },
     description: 'The DNS servers that names are looked up at, each an address with an optional port. Default: those of the host.',
   },
+  ...tlsProperties,
   upstreamProxy: {
     type: 'string',
     minLength: 1,

@@ -1,14 +1,15 @@
 /** The settings of one job, merged from what was read: flags beat the profile, it `mentu.yaml`, it the preset, it the defaults. */
 import { basename, dirname, resolve } from 'node:path';
-import { MentuError, parseHostPattern, type DomainList, type JobView, type StepView } from '../../core/index.ts';
+import { MentuError, parseHostPattern, type DomainList, type StepView } from '../../core/index.ts';
 import type { GuestLimits, Mount, PortForward } from '../../plugins/engines/engine.ts';
 import { refuseKeysWithRedact, type KeySettings } from './key-settings.ts';
-import { withoutPassword, type JobPart, type TrustedCa } from './job-part.ts';
+import type { TrustedCa } from './ca-file.ts';
+import type { JobPart } from './job-part.ts';
 import type { PluginReference } from './plugin-list.ts';
-import { forwardText } from './port-forwards.ts';
 import type { Preset, Sourced } from './preset.ts';
 import { NO_RESTART, type RestartPolicy } from './restart-policy.ts';
 import type { SettingSource, SettingSources } from './setting-sources.ts';
+import type { ClientAuthSetting, ClientCertificateSetting, PassthroughSetting } from './tls-part.ts';
 
 export const DEFAULT_BODY_LIMIT = 1024 ** 2;
 export const DEFAULT_STREAM_LIMIT = 4096;
@@ -47,7 +48,10 @@ export interface JobSettings {
   /** Name or address → `address[:port]`, as `HostPins` reads it. */
   readonly hosts: Readonly<Record<string, string>>;
   readonly trustedCAs: readonly TrustedCa[];
-  readonly passthrough: readonly string[];
+  readonly clientCertificates: readonly ClientCertificateSetting[];
+  readonly clientAuth: readonly ClientAuthSetting[];
+  readonly passthrough: readonly PassthroughSetting[];
+  readonly onPinned: 'fail' | 'passthrough';
   /** Null: those of the host. */
   readonly dnsServers: readonly string[] | null;
   readonly upstreamProxy: string | null;
@@ -153,7 +157,10 @@ export function settleJob(sources: SettingSources): JobSettings {
     lists,
     hosts: merged('hosts', (part) => part.hosts),
     trustedCAs: joined('trustedCAs', (part) => part.trustedCAs, (ca) => ca.file),
-    passthrough: joined('passthrough', (part) => part.passthrough, (pattern) => pattern),
+    clientCertificates: joined('clientCertificates', (part) => part.clientCertificates, ({ host }) => host),
+    clientAuth: joined('clientAuth', (part) => part.clientAuth, ({ host }) => host),
+    passthrough: joined('passthrough', (part) => part.passthrough, ({ host }) => host),
+    onPinned: pick('onPinned', ofParts((part) => part.onPinned), 'fail' as const),
     dnsServers: pick('dnsServers', ofParts((part) => part.dnsServers), null as readonly string[] | null),
     upstreamProxy: pick('upstreamProxy', ofParts((part) => part.upstreamProxy), null as string | null),
     keys,
@@ -175,47 +182,6 @@ export function commandOf(settings: JobSettings): { command: string; args: reado
   return { command: settings.command, args: settings.args };
 }
 
-/** The view that plugins get, frozen through and through. `directory` is the job's, absolute. */
-export function jobView(settings: JobSettings, id: string, directory: string): JobView {
-  const { command, args, env, mounts, engine, networkMode, limits, timeout, rootfs, kernel, hosts, passthrough, record, dnsServers, upstreamProxy } = settings;
-  return deepFreeze(
-    structuredClone({
-      id,
-      ...(settings.step === null ? {} : { step: settings.step }),
-      directory,
-      preset: settings.preset.name,
-      lists: settings.lists,
-      passthrough,
-      profile: {
-        command,
-        args,
-        env,
-        mounts,
-        engine,
-        networkMode,
-        ...limits,
-        timeout: timeout === null ? null : timeout / 1000,
-        restartPolicy: settings.restartPolicy.text,
-        ports: settings.ports.map(forwardText),
-        rootfs,
-        kernel,
-        interceptor: {
-          preset: settings.preset.name,
-          hosts,
-          trustedCAs: settings.trustedCAs.map((ca) => ca.file),
-          bodyLimit: record.bodyLimit,
-          streamLimit: record.streamLimit,
-          bodyQuota: record.bodyQuota,
-          passthrough,
-          ...settings.keys,
-          dnsServers,
-          upstreamProxy: upstreamProxy === null ? null : withoutPassword(upstreamProxy),
-        },
-      },
-    }),
-  );
-}
-
 /**
  * One list for each source that has any. `--allow` adds to every allow list that the user wrote, and makes
  * one where there is none; a preset's own list is not widened by it.
@@ -233,12 +199,4 @@ function settleLists({ flags, profile, config, preset }: SettingSources, label: 
   const isAdded = lists.some((list) => list.allowed !== null);
   if (deny.length > 0 || (allow.length > 0 && !isAdded)) lists.push({ source: 'command line', allowed: isAdded || allow.length === 0 ? null : allow, denied: deny });
   return [...lists, ...preset.lists];
-}
-
-function deepFreeze<Value>(value: Value): Value {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    Object.values(value).forEach(deepFreeze);
-  }
-  return value;
 }

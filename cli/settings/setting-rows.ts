@@ -38,7 +38,13 @@ export function settingRows(settings: JobSettings): SettingRow[] {
   });
   for (const [name, target] of Object.entries(settings.hosts)) add(`hosts.${name}`, target);
   settings.trustedCAs.forEach((ca, index) => add(`trustedCAs[${index}]`, ca.file));
-  settings.passthrough.forEach((pattern, index) => add(`passthrough[${index}]`, pattern));
+  settings.clientCertificates.forEach(({ host, identity }, index) => {
+    const subject = identity.subject.replaceAll('\n', ', ');
+    add(`clientCertificates[${index}]`, { host, subject, sha256: identity.sha256 }, `${host}: ${subject}`);
+  });
+  settings.clientAuth.forEach(({ host, ca, require }, index) => add(`clientAuth[${index}]`, { host, ca: ca && ca.file, require }, `${host}: ${require ? 'required' : 'asked for'}, ${ca ? `of ${ca.file}` : 'of any CA'}`));
+  settings.passthrough.forEach(({ host, allowEch }, index) => add(`passthrough[${index}]`, allowEch ? { host, allowEch } : host, allowEch ? `${host}, with ECH` : host));
+  add('onPinned', settings.onPinned);
   add('dnsServers', settings.dnsServers, settings.dnsServers?.join(', ') ?? '(those of the host)');
   add('upstreamProxy', settings.upstreamProxy && withoutPassword(settings.upstreamProxy), settings.upstreamProxy === null ? '(none)' : withoutPassword(settings.upstreamProxy));
   add('keyLog', settings.keys.keyLog);

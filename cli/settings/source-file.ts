@@ -15,6 +15,10 @@ export interface SourceText {
   readonly text: string;
 }
 
+export interface SourceFile extends SourceText {
+  readonly bytes: Buffer;
+}
+
 export interface ReadRequest {
   /** What the file is, for the message: `profile`, `preset`. */
   readonly what: string;
@@ -29,7 +33,7 @@ export interface ReadRequest {
 
 export class SourceFiles {
   readonly cwd: string;
-  readonly #texts = new Map<string, SourceText>();
+  readonly #texts = new Map<string, SourceFile>();
   readonly #hashes = new Map<string, string>();
 
   constructor(cwd: string) {
@@ -48,7 +52,7 @@ export class SourceFiles {
   }
 
   /** Reads a regular file of UTF-8 text, of 4 MiB at most. Neither a FIFO nor a device can hold it up. */
-  read(path: string, request: ReadRequest): SourceText {
+  read(path: string, request: ReadRequest): SourceFile {
     const absolute = resolve(this.cwd, path);
     const known = this.#texts.get(absolute);
     if (known) return known;
@@ -68,7 +72,7 @@ export class SourceFiles {
     } catch (error) {
       throw refuse('it is not UTF-8 text', error);
     }
-    const source = { path: absolute, shown, text };
+    const source = { path: absolute, shown, text, bytes };
     this.#texts.set(absolute, source);
     this.#hashes.set(absolute, sha256(bytes));
     return source;

@@ -26,6 +26,7 @@ export interface VouchedFiles {
 /** Reads and hashes all files within reach. A plugin named by its folder brings the whole folder, one named by a file that file, each with all they import by a literal name. */
 export function vouchedFiles(reach: ConfigReach, files: SourceFiles, modules: PluginModules): VouchedFiles {
   for (const file of reach.caFiles) files.read(file, { what: 'CA file', anyBytes: true });
+  for (const file of reach.tlsFiles) files.read(file, { what: 'certificate file', anyBytes: true });
   const tree = new ModuleTree(modules);
   for (const reference of reach.plugins) {
     const { kind, file, folder } = findPlugin(reference, modules, files.cwd);

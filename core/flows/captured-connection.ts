@@ -18,6 +18,7 @@ export class CapturedConnection implements Connection {
   readonly started = performance.now();
   protocol: Connection['protocol'] = 'raw';
   clientHello: ClientHello | null = null;
+  pinned = false;
   allowance: Verdict | undefined = undefined;
   readonly annotations: Record<string, Record<string, unknown>> = {};
   /** A denial, an answer or a passthrough that holds for all of the connection. */

@@ -44,7 +44,11 @@ export class Http2Server {
     session.on('error', ignore);
     session.on('close', () => events.onClose());
     // Half of a connection carries no HTTP/2: a client that has ended its side is gone, whether it said so or not.
-    socket.once('end', () => session.destroy());
+    socket.once('end', () => {
+      session.destroy();
+      // The session waits for what it has still to write, at times for ever.
+      socket.destroy();
+    });
   }
 
   /** Offers extended CONNECT from now on. */

@@ -5,6 +5,7 @@ import type { Outcome, UpstreamRecord } from '../record.ts';
 import type { Dialled } from '../upstream/dialler.ts';
 import { asMentuError } from '../upstream/link.ts';
 import { dialRefusal } from './answer.ts';
+import { HandshakeWatch } from './handshake-watch.ts';
 import { splice } from './splice.ts';
 import type { Session, Stage } from './stage.ts';
 
@@ -12,11 +13,14 @@ export class Passthrough implements Stage {
   readonly #session: Session;
   readonly #dialling = new AbortController();
   readonly #bytes = { up: 0, down: 0 };
+  /** Null where nobody records. */
+  readonly #watch: HandshakeWatch | null;
   #upstream: Dialled | null = null;
   #finished = false;
 
   constructor(session: Session) {
     this.#session = session;
+    this.#watch = session.services.recorder.captureSettings && new HandshakeWatch(session.connection.clientHello!);
   }
 
   begin(): void {
@@ -41,7 +45,8 @@ export class Passthrough implements Stage {
     if (this.#finished) return;
     this.#finished = true;
     const { connection, services, stream } = this.#session;
-    services.recorder.completeConnection(connection, { kind: 'tls', outcome, error, bytes: this.#bytes, upstream: this.#record() });
+    const timing = { ...this.#upstream?.timing, tls: this.#watch?.took ?? null };
+    services.recorder.completeConnection(connection, { kind: 'tls', outcome, error, bytes: this.#bytes, upstream: this.#record(), timing, parts: this.#watch ? [this.#watch] : [] });
     this.#dialling.abort(error);
     stream.destroy();
     this.#upstream?.socket.destroy();
@@ -52,7 +57,8 @@ export class Passthrough implements Stage {
     if (this.#finished) return void dialled.socket.destroy();
     this.#upstream = dialled;
     const { connection, stream } = this.#session;
-    splice(stream, dialled.socket, connection.host, this.#bytes, (end) => this.end(end.outcome, end.error));
+    this.#watch?.begin();
+    splice(stream, dialled.socket, connection.host, this.#bytes, (end) => this.end(end.outcome, end.error), this.#watch);
   }
 
   #refused(error: MentuError): void {

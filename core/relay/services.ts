@@ -6,6 +6,7 @@ import type { KeyLog } from '../tls/key-log.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { UpstreamDialler } from '../upstream/dialler.ts';
 import type { AlpnMemory } from './alpn-memory.ts';
+import type { PinnedNames } from './pinned-names.ts';
 
 export interface SessionServices {
   readonly recorder: FlowRecorder;
@@ -14,6 +15,7 @@ export interface SessionServices {
   readonly upstreamTls: UpstreamTls;
   readonly clientAuth: ClientAuth;
   readonly alpnMemory: AlpnMemory;
+  readonly pinnedNames: PinnedNames;
   /** Takes the secrets of handshakes; null where nobody asked for them. */
   readonly keyLog: KeyLog | null;
   /** A connection within another is one of its own. */

@@ -134,7 +134,10 @@ export class ClientSession implements Session, Stage {
     }
     const { connection } = this;
     const inTls = connection.clientHello !== null;
-    if (first.kind === 'tls') connection.clientHello = first.hello;
+    if (first.kind === 'tls') {
+      connection.clientHello = first.hello;
+      connection.pinned = this.services.pinnedNames.has(connection);
+    }
     // Inside of TLS, HTTP is what the connection was judged for; each request is, besides.
     if (inTls && (first.kind === 'http1' || first.kind === 'http2')) return this.proceed(this.#stageFor(first, connection.verdict));
     this.#ask(PROTOCOLS[first.kind], (verdict) => this.#decided(first, verdict));

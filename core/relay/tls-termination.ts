@@ -12,6 +12,7 @@ import { clientTlsError, shownCertificate, terminateTls } from '../tls/terminato
 import { hostPatternText } from '../names/pattern.ts';
 import { asMentuError } from '../upstream/link.ts';
 import { isHttp, mirrored, spoken } from './alpn-memory.ts';
+import { CertificateRejection } from './certificate-rejection.ts';
 import { HttpService, linkFor } from './http-service.ts';
 import type { Session, Stage } from './stage.ts';
 
@@ -59,11 +60,18 @@ export class TlsTermination implements Stage {
     const session = this.#session;
     if (session.isOver) return;
     decryptClient(session, session.stream, alpn, (error, tls) => {
-      if (error) return session.fail(error);
+      if (error) return lost(session, error);
       if (isHttp(tls.alpnProtocol)) session.proceed(new HttpService(session, tls, tls.alpnProtocol === 'h2'));
       else session.decrypted(tls);
     });
   }
+}
+
+/** The client's handshake failed. One that was to be denied is denied all the same. */
+function lost(session: Session, error: MentuError): void {
+  const { verdict } = session.connection;
+  if (verdict?.action === 'deny') session.deny(verdict);
+  else session.fail(error);
 }
 
 /** Ends the client's TLS on a stream where its hello stands, and notes on the connection what came of it. */
@@ -73,14 +81,16 @@ export function decryptClient({ connection, services }: Session, stream: Duplex,
   const host = sni ?? connection.host;
   const rule = services.clientAuth.for(connection.host, port, sni);
   const options = { context: services.authority.contextFor(host, rule), alpn, host, pattern: hostPatternText(host, port), clientAuth: rule, keyLog: services.keyLog };
+  const rejection = new CertificateRejection(connection, services.pinnedNames, options);
   terminateTls(stream, options, (error, tls) => {
-    if (error) return done(error, tls);
+    if (error) return done(rejection.judge(error), tls);
     const certificate = rule && shownCertificate(tls, rule);
     connection.secured(tls, certificate);
     if (rule) connection.failure = clientAuthRefusal(rule, certificate, host) ?? connection.failure;
     tls.once('error', (late: Error) => {
-      if (connection.flows === 0) connection.failure = clientTlsError(late, options);
+      if (connection.flows === 0) connection.failure = rejection.judge(clientTlsError(late, options));
     });
+    rejection.watch(tls);
     done(null, tls);
   });
 }

@@ -4,11 +4,13 @@
  * anything is dialled, a name before it is looked up, a request before it is forwarded.
  *
  * Hosts of `passthrough` are relayed without decryption when the lists allow them. The destination itself must
- * match, for a server name alone is only what the client says.
+ * match, for a server name alone is only what the client says. With `onPinned: passthrough` they are decrypted until
+ * a client has refused our certificate.
  */
-import { defineCapturePlugin, HostPatternList, MentuError, type Connection, type Decision, type Flow, type JobView } from '../../core/index.ts';
-import { hostOf, Judge, type Finding } from './judge.ts';
+import { defineCapturePlugin, MentuError, type Connection, type Decision, type Flow, type JobView } from '../../core/index.ts';
+import { Judge, type Finding } from './judge.ts';
 import { DomainLists } from './lists.ts';
+import { Passthrough } from './passthrough.ts';
 
 /** What is known of a connection, so that the requests of one that is kept alive cost a comparison. */
 interface Judged {
@@ -35,7 +37,7 @@ export default defineCapturePlugin({
     const { mode } = options;
     const lists = new DomainLists(job.lists);
     const judge = new Judge(lists);
-    const passthrough = new HostPatternList(job.passthrough);
+    const passthrough = new Passthrough(job);
     const judged = new WeakMap<Connection, Judged>();
     if (mode === 'enforce') requireAllowList(job, lists);
     if (mode === 'audit' && !lists.isEmpty) {
@@ -63,10 +65,13 @@ export default defineCapturePlugin({
     hooks.onConnect.tap('domain-policy', (connection) => {
       const { finding } = judgeConnection(connection);
       const decision = decide(finding);
-      if (decision.action === 'deny' || connection.protocol !== 'tls') return decision;
-      const pattern = passthroughPattern(passthrough, connection);
+      const pattern = decision.action === 'deny' ? null : passthrough.pattern(connection);
       if (pattern === null) return decision;
-      if (!finding.isAllowed) annotate(connection, { wouldDeny: finding.rule });
+      if (!passthrough.isDue(connection)) return { action: 'allow', rule: finding.rule, mayBePinned: true, ...(finding.isAllowed ? {} : { wouldDeny: true }) };
+      // In passthrough the lists can judge the names that are seen, and those alone.
+      const hidden = lists.isEmpty ? null : passthrough.hiddenName(connection, pattern);
+      if (hidden !== null && mode !== 'audit') return decide(hidden);
+      if (hidden !== null || !finding.isAllowed) annotate(connection, { wouldDeny: (hidden ?? finding).rule });
       return { action: 'passthrough', rule: `passthrough: ${pattern}` };
     });
 
@@ -90,15 +95,4 @@ export default defineCapturePlugin({
 /** An allow list of one source is enough: what it does not name is denied. */
 function requireAllowList(job: JobView, lists: DomainLists): void {
   if (!lists.restrict) throw new MentuError('allow_list_missing', { preset: job.preset });
-}
-
-function passthroughPattern(patterns: HostPatternList, connection: Connection): string | null {
-  if (patterns.size === 0) return null;
-  const { port } = connection.destination;
-  const host = hostOf(connection);
-  const pattern = patterns.match(host, port);
-  const sni = connection.clientHello?.sni ?? null;
-  if (pattern === null || sni === null || sni === host) return pattern;
-  // Another server name must be one that is passed through as well.
-  return patterns.match(sni, port) === null ? null : pattern;
 }

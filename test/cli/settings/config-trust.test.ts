@@ -63,6 +63,9 @@ const claims: [name: string, config: string, place: string, word: string, files?
   ['a key log', 'interceptor:\n  keyLog: true\n', 'mentu.yaml:2:3', 'interceptor.keyLog'],
   ['packets', 'interceptor:\n  pcap: true\n', 'mentu.yaml:2:3', 'interceptor.pcap'],
   ['DNS servers', 'interceptor:\n  dnsServers: [192.0.2.53]\n', 'mentu.yaml:2:3', 'interceptor.dnsServers'],
+  ['client certificates', 'interceptor:\n  clientCertificates: [{host: "*", cert: c.pem, key: c.key}]\n', 'mentu.yaml:2:3', 'interceptor.clientCertificates', { 'c.pem': 'x', 'c.key': 'x' }],
+  ['client authentication', 'interceptor:\n  clientAuth: [{host: "*"}]\n', 'mentu.yaml:2:3', 'interceptor.clientAuth'],
+  ['what becomes of pinned names', 'interceptor:\n  onPinned: passthrough\n', 'mentu.yaml:2:3', 'interceptor.onPinned'],
   ['an upstream proxy', 'interceptor:\n  upstreamProxy: http://evil.test:1\n', 'mentu.yaml:2:3', 'interceptor.upstreamProxy'],
   ['a profile with mounts', 'profile: p.json\n', 'p.json:1:2', 'mounts', { 'p.json': '{"mounts": [{"source": "/etc", "destination": "/e"}]}' }],
   ['a profile with hosts', 'profile: p.json\n', 'p.json:1:18', 'interceptor.hosts', { 'p.json': '{"interceptor": {"hosts": {"a.test": "127.0.0.1"}}}' }],
@@ -91,7 +94,7 @@ test('an untrusted one can be shown', (t) => {
   const folder = new Folder(t, { 'mentu.yaml': 'interceptor: {passthrough: [a.test]}\n' });
   const sources = readSources({}, { ...folder.options, requireTrust: false });
   assert.equal(sources.trust?.state, 'unknown');
-  assert.deepEqual(settleJob(sources).passthrough, ['a.test']);
+  assert.deepEqual(settleJob(sources).passthrough, [{ host: 'a.test', allowEch: false }]);
 });
 
 test('a record behind a link that leads outside needs trust', (t) => {

@@ -18,7 +18,7 @@ function blocks(document: string, language: string): string[] {
 
 test('the profiles and the mentu.yaml of the documentation are valid', (t) => {
   const profiles = blocks('profile.md', 'json');
-  assert.equal(profiles.length, 2);
+  assert.equal(profiles.length, 3);
   const [config, ...rest] = blocks('profile.md', 'yaml');
   assert.equal(rest.length, 0);
   const workspace = new Workspace(t, { 'mentu.yaml': config! });

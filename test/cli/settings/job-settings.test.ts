@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { PluginModules } from '../../../cli/plugins/modules.ts';
-import { commandOf, jobView, settleJob } from '../../../cli/settings/job-settings.ts';
+import { commandOf, settleJob } from '../../../cli/settings/job-settings.ts';
+import { jobView } from '../../../cli/settings/job-view.ts';
 import { readSources, type SettingFlags } from '../../../cli/settings/setting-sources.ts';
 import { settingRows } from '../../../cli/settings/setting-rows.ts';
 import { TrustStore } from '../../../cli/settings/trust-store.ts';
@@ -25,7 +26,7 @@ test('without anything, the defaults hold', (t) => {
     {
       step: null, command: null, args: [], env: {}, cwd: '', workspace: '', mounts: [], engine: null, networkMode: 'nat', limits: { cpus: null, memoryMiB: null }, timeout: null,
       restartPolicy: { text: 'no', restarts: 0 }, ports: [], rootfs: null, kernel: null, interceptor: false, host: false, jobDir: null, lists: [], hosts: {},
-      trustedCAs: [], passthrough: [], dnsServers: null, upstreamProxy: null, keys: { keyLog: false, pcap: false }, record: { bodies: 'whole', bodyLimit: 1024 ** 2, streamLimit: 4096, bodyQuota: 10 * 1024 ** 3 },
+      trustedCAs: [], clientCertificates: [], clientAuth: [], passthrough: [], onPinned: 'fail', dnsServers: null, upstreamProxy: null, keys: { keyLog: false, pcap: false }, record: { bodies: 'whole', bodyLimit: 1024 ** 2, streamLimit: 4096, bodyQuota: 10 * 1024 ** 3 },
       preset: 'standard', plugins: ['domain-policy', 'dns-signals', 'jsonl-sink', 'cir-sink'], provenance: {},
     },
   );
@@ -45,7 +46,7 @@ test('flags beat the profile, it beats mentu.yaml, it beats the preset', (t) => 
   assert.equal(settings.networkMode, 'none');
   assert.deepEqual(settings.env, { A: 'profile', B: 'profile', C: 'config' });
   assert.deepEqual(settings.hosts, { 'a.test': '127.0.0.1', 'b.test': '127.0.0.3' });
-  assert.deepEqual(settings.passthrough, ['p.test', 'c.test']);
+  assert.deepEqual(settings.passthrough.map(({ host }) => host), ['p.test', 'c.test']);
   assert.deepEqual(settings.record, { bodies: 'none', bodyLimit: 10, streamLimit: 64, bodyQuota: 1024 ** 3 });
   assert.equal(settings.preset.name, 'private');
   assert.equal(settings.jobDir, workspace.path('out'));

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { PluginModules } from '../../../cli/plugins/modules.ts';
-import { jobView, settleJob } from '../../../cli/settings/job-settings.ts';
+import { settleJob } from '../../../cli/settings/job-settings.ts';
+import { jobView } from '../../../cli/settings/job-view.ts';
 import { settingRows } from '../../../cli/settings/setting-rows.ts';
 import { examineConfig, readSources } from '../../../cli/settings/setting-sources.ts';
 import { TrustStore } from '../../../cli/settings/trust-store.ts';

@@ -29,6 +29,35 @@ describe('passed through', () => {
     assert.doesNotMatch(JSON.stringify(record), /secret|hidden/);
   });
 
+  for (const [version, seen] of [
+    ['TLSv1.2', { alpn: 'http/1.1', subject: 'DNS:api.test' }],
+    ['TLSv1.3', { alpn: null, subject: undefined }],
+  ] as const) {
+    test(`of ${version} the handshake is recorded as far as it shows, with its time`, async () => {
+      await using origin = await Origin.rawTls((socket) => socket.end('hello'), { ...originCA.identity('api.test'), maxVersion: version });
+      await using stage = await Stage.open({ 'api.test': origin }, { tap });
+      const client = new Wire(connectTls({ socket: await stage.tunnel('api.test', 443), servername: 'api.test', ca: originCA.certificate, ALPNProtocols: ['h2', 'http/1.1'] }));
+      assert.equal(await client.takeAll(), 'hello');
+      client.socket.end();
+      const { passthrough, timing, upstream } = await stage.record();
+      const { peer_certificate: certificate, cipher, ...rest } = passthrough!;
+      assert.deepEqual(rest, { offered_versions: ['TLSv1.3', 'TLSv1.2'], offered_alpn: ['h2', 'http/1.1'], ech: 'absent', version, alpn: seen.alpn });
+      assert.match(cipher ?? '', version === 'TLSv1.3' ? /^TLS_AES_/ : /^TLS_ECDHE_ECDSA_WITH_AES_/);
+      assert.equal(certificate?.alt_names, seen.subject);
+      assert.ok(timing.tls! > 0 && timing.connect! > 0, JSON.stringify(timing));
+      assert.equal(upstream?.tls, null);
+    });
+  }
+
+  test('what answers with no TLS leaves nulls', async () => {
+    await using origin = await Origin.raw((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
+    await using stage = await Stage.open({ 'api.test': origin }, { tap });
+    connectTls({ socket: await stage.tunnel('api.test', 443), servername: 'api.test' }).on('error', () => {});
+    const { passthrough, timing, bytes } = await stage.record();
+    assert.deepEqual([passthrough?.version, passthrough?.cipher, passthrough?.peer_certificate, timing.tls], [null, null, null, null]);
+    assert.equal(bytes.down, 21);
+  });
+
   test('a flow under way is recorded when the capture ends', async () => {
     const arrivals = new Arrivals();
     await using origin = await Origin.raw(arrivals.add);

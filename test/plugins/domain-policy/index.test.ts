@@ -11,6 +11,8 @@ interface Setting {
   lists?: DomainList[];
   mode?: 'standard' | 'audit' | 'enforce';
   passthrough?: string[];
+  passthroughEch?: string[];
+  onPinned?: 'fail' | 'passthrough';
 }
 
 interface Traffic {
@@ -20,6 +22,8 @@ interface Traffic {
   port?: number;
   sni?: string | null;
   authority?: string;
+  ech?: boolean;
+  pinned?: boolean;
 }
 
 interface Outcome {
@@ -29,20 +33,20 @@ interface Outcome {
   annotations: Record<string, unknown>;
 }
 
-async function policy({ allowed = null, denied = [], lists, mode = 'standard', passthrough = [] }: Setting): Promise<{ hooks: CaptureHooks; warnings: string[] }> {
+async function policy({ allowed = null, denied = [], lists, mode = 'standard', passthrough = [], passthroughEch, onPinned }: Setting): Promise<{ hooks: CaptureHooks; warnings: string[] }> {
   const warnings: string[] = [];
   const hooks = new CaptureHooks((_plugin, _hook, error) => {
     throw error;
   });
-  const job: JobView = { id: 'job', directory: '/nonexistent', preset: 'sample', lists: lists ?? (allowed === null && denied.length === 0 ? [] : [{ source: 'profile', allowed, denied }]), passthrough, profile: {} };
+  const job: JobView = { id: 'job', directory: '/nonexistent', preset: 'sample', lists: lists ?? (allowed === null && denied.length === 0 ? [] : [{ source: 'profile', allowed, denied }]), passthrough, passthroughEch, onPinned, profile: {} };
   await domainPolicy.setup(pluginContext('domain-policy', { mode }, { hooks, job, warn: (_plugin, message) => warnings.push(message) }));
   await hooks.start();
   return { hooks, warnings };
 }
 
-function connectionOf({ protocol = 'tls', name = null, address = null, port = 443, sni = null }: Traffic): Connection {
-  const clientHello = protocol === 'tls' ? { sni, alpn: [], versions: [], ciphers: [], groups: [], signatureAlgorithms: [], ech: false, ja4: '' } : null;
-  return { id: 'conn_1', protocol, client: { address: '10.0.0.2', port: 40_000 }, destination: { name, address, port }, clientHello, allowance: undefined, annotations: {} };
+function connectionOf({ protocol = 'tls', name = null, address = null, port = 443, sni = null, ech = false, pinned = false }: Traffic): Connection {
+  const clientHello = protocol === 'tls' ? { sni, alpn: [], versions: [], ciphers: [], groups: [], signatureAlgorithms: [], ech, ja4: '' } : null;
+  return { id: 'conn_1', protocol, client: { address: '10.0.0.2', port: 40_000 }, destination: { name, address, port }, clientHello, pinned, allowance: undefined, annotations: {} };
 }
 
 function flowOf(connection: Connection, authority: string): Flow {
@@ -219,6 +223,38 @@ const PASSTHROUGH: readonly (readonly [what: string, setting: Setting, traffic: 
   ['a denied server name', { passthrough: ['*'], ...evil }, { name: 'good.example', sni: 'evil.example' }, 'deny'],
   ['an allowed name', { passthrough: ['api.example'], ...api }, { name: 'api.example', sni: 'api.example' }, 'passthrough'],
 ];
+
+const hidden = { name: 'api.example', sni: 'api.example', ech: true };
+const ECH: readonly (readonly [what: string, setting: Setting, traffic: Traffic, expected: string])[] = [
+  ['under an allow list', { passthrough: ['api.example'], ...api }, hidden, 'deny ech_unjudgeable'],
+  ['under a deny list', { passthrough: ['api.example'], ...evil }, hidden, 'deny ech_unjudgeable'],
+  ['without a list', { passthrough: ['api.example'] }, hidden, 'passthrough'],
+  ['where its pattern allows it', { passthrough: ['api.example'], passthroughEch: ['api.example'], ...api }, hidden, 'passthrough'],
+  ['where another pattern allows it', { passthrough: ['api.example', '*'], passthroughEch: ['*'], ...api }, hidden, 'deny ech_unjudgeable'],
+  ['where it is decrypted', api, hidden, 'allow'],
+  ['where it is decrypted until it is refused', { passthrough: ['api.example'], onPinned: 'passthrough', ...api }, hidden, 'allow'],
+  ['where decryption was refused', { passthrough: ['api.example'], onPinned: 'passthrough', ...api }, { ...hidden, pinned: true }, 'deny ech_unjudgeable'],
+  ['in an audit', { passthrough: ['api.example'], mode: 'audit', ...api }, hidden, 'passthrough'],
+];
+
+for (const [what, setting, traffic, expected] of ECH) {
+  test(`encrypted ClientHello ${what}: ${expected}`, async () => {
+    const { connect: verdict } = await run(setting, traffic);
+    assert.equal(verdict?.action === 'deny' ? `deny ${verdict.code}` : verdict?.action, expected);
+  });
+}
+
+test('a name of the list is decrypted until a client has refused our certificate, where the profile says so', async () => {
+  const setting = { passthrough: ['api.example'], onPinned: 'passthrough' as const, ...api };
+  const name = { name: 'api.example', sni: 'api.example' };
+  const first = (await run(setting, name)).connect;
+  assert.deepEqual([first?.action, first?.action === 'allow' && first.mayBePinned], ['allow', true]);
+  assert.equal((await run(setting, { ...name, pinned: true })).connect?.action, 'passthrough');
+  // What no pattern names is decrypted or not at all, whatever its client refuses.
+  const other = (await run({ ...setting, passthrough: ['x.example'] }, { ...name, pinned: true })).connect;
+  assert.deepEqual([other?.action, other?.action === 'allow' && other.mayBePinned], ['allow', undefined]);
+  assert.equal((await run({ passthrough: ['*'], onPinned: 'passthrough', ...evil }, { name: 'evil.example', sni: 'evil.example', pinned: true })).connect?.action, 'deny');
+});
 
 for (const [what, setting, traffic, action] of PASSTHROUGH) {
   test(`passthrough, ${what}: ${action}`, async () => assert.equal((await run(setting, traffic)).connect?.action, action));
