@@ -13,6 +13,8 @@ const PLAIN_UDP_BYTES = 512;
 const LARGEST_UDP_BYTES = 4_096;
 /** What we take, as resolvers do (DNS flag day 2020). */
 export const OUR_UDP_BYTES = 1_232;
+/** Answers that a record lists at most. */
+const MAX_LISTED = 1000;
 const DNSSEC_OK = 0x8000;
 const ROOT = Buffer.from([0]);
 
@@ -132,7 +134,7 @@ export function dnsRecord(transport: DnsRecord['transport'], query: Query | null
     type: question ? typeName(question.type) : '',
     class: question ? className(question.class) : '',
     code: response && codeName(response.code),
-    answers: truncated || !response ? [] : response.answers.map(answerRecord),
+    answers: truncated || !response ? [] : response.answers.slice(0, MAX_LISTED).map(answerRecord),
     synthetic: response?.synthetic ?? false,
     truncated,
     edns: edns && { version: edns.version, payload_size: edns.payloadBytes, dnssec_ok: edns.dnssecOk },

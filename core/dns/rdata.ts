@@ -126,14 +126,14 @@ function fieldText(field: Field, bytes: Buffer): string {
 }
 
 /** UTF-8 where it is such, as it is read by people; else byte by byte. */
-export function quoted(bytes: Buffer): string {
+function quoted(bytes: Buffer): string {
   const text = bytes.toString('utf8');
-  const readable = text.includes('\ufffd') ? bytes.toString('latin1').replace(/[\x80-\xff]/g, decimal) : text;
-  return `"${readable.replace(/["\\]/g, '\\$&').replace(/[\0-\x1f\x7f]/g, decimal)}"`;
+  if (!text.includes('\ufffd')) return `"${text.replace(/["\\]|[\0-\x1f\x7f]/g, escaped)}"`;
+  return `"${bytes.toString('latin1').replace(/["\\]|[\0-\x1f\x7f-\xff]/g, escaped)}"`;
 }
 
-function decimal(char: string): string {
-  return `\\${String(char.charCodeAt(0)).padStart(3, '0')}`;
+function escaped(char: string): string {
+  return char === '"' || char === '\\' ? `\\${char}` : `\\${String(char.charCodeAt(0)).padStart(3, '0')}`;
 }
 
 function stringsText(bytes: Buffer): string {

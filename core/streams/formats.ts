@@ -3,12 +3,13 @@ import type { HttpFlow } from '../flows/http-flow.ts';
 import type { MessageWatchHost } from '../flows/message-watch.ts';
 import type { CaptureSettings } from '../recorder/body-capture.ts';
 import { BodyReader } from '../recorder/body-text.ts';
+import { dnsOverHttps } from './dns-over-https.ts';
 import { eventStream } from './event-stream.ts';
 import type { Reading, StreamFormat } from './format.ts';
 import { grpc } from './grpc.ts';
 import { lines } from './lines.ts';
 
-const FORMATS: readonly StreamFormat[] = [grpc, eventStream, lines];
+const FORMATS: readonly StreamFormat[] = [grpc, eventStream, lines, dnsOverHttps];
 
 /** The recorder is one. */
 export interface StreamHost extends MessageWatchHost {

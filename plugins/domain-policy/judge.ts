@@ -23,8 +23,9 @@ export class Judge {
   /** Destination and server name. An absent server name asserts nothing. */
   connection(connection: Connection): Finding {
     const { destination, protocol } = connection;
+    if (protocol === 'dns') return this.#name(destination.name ?? '');
     const { port } = destination;
-    const ports: PortRule = protocol === 'dns' ? 'none' : protocol === 'raw' ? 'named' : 'port';
+    const ports: PortRule = protocol === 'raw' ? 'named' : 'port';
     const sni = connection.clientHello?.sni ?? null;
     for (const name of [destination.name, sni, destination.address]) {
       const rule = name === null ? null : this.#lists.denial(name, port, ports);
@@ -34,6 +35,18 @@ export class Judge {
     const allowance = this.#lists.allowance(host, port, ports);
     if (!allowance.isAllowed) return { ...allowance, host };
     return sni === null || sni === host ? allowance : this.#otherName(connection, sni, port, allowance);
+  }
+
+  /** A name that is looked up. One with underscored labels (RFC 8552) tells something of the host below them, and goes with it. */
+  #name(name: string): Finding {
+    const host = name.replace(/^(?:_[^.]*\.)+/, '');
+    for (const called of new Set([name, host])) {
+      const rule = this.#lists.denial(called, 0, 'none');
+      if (rule !== null) return { isAllowed: false, rule, host: called };
+    }
+    const allowance = this.#lists.allowance(name, 0, 'none');
+    if (allowance.isAllowed || host === name) return { ...allowance, host: name };
+    return { ...this.#lists.allowance(host, 0, 'none'), host: name };
   }
 
   /** `text` is an authority as it was sent; `connection` has been found allowed. */

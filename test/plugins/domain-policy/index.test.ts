@@ -149,6 +149,11 @@ const CASES: readonly (readonly [what: string, setting: Setting, traffic: Traffi
   ['a look-up of a name allowed at some port', api, { protocol: 'dns', name: 'ported.example', port: 53 }, 'allow'],
   ['a look-up of a name of no entry', api, { protocol: 'dns', name: 'other.example', port: 53 }, denied('connect', NO_ENTRY, 'other.example')],
   ['a look-up of a denied name', evil, { protocol: 'dns', name: 'evil.example', port: 53 }, denied('connect', 'deniedDomains: evil.example (profile)', 'evil.example')],
+  ['a look-up of what an allowed host offers', api, { protocol: 'dns', name: '_8443._https.api.example', port: 53 }, 'allow'],
+  ['a look-up of what an allowed subdomain offers', api, { protocol: 'dns', name: '_sip._tcp.x.cdn.example', port: 53 }, 'allow'],
+  ['a look-up of what another host offers', api, { protocol: 'dns', name: '_sip._tcp.other.example', port: 53 }, denied('connect', NO_ENTRY, '_sip._tcp.other.example')],
+  ['a look-up of what a denied host offers', evil, { protocol: 'dns', name: '_sip._tcp.evil.example', port: 53 }, denied('connect', 'deniedDomains: evil.example (profile)', 'evil.example')],
+  ['a look-up of a name below an allowed host', api, { protocol: 'dns', name: 'x._tcp.api.example', port: 53 }, denied('connect', NO_ENTRY, 'x._tcp.api.example')],
   ['a look-up of a name denied at some port', evil, { protocol: 'dns', name: 'ported.example', port: 8443 }, 'allow'],
 ];
 
