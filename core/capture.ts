@@ -5,6 +5,7 @@
  * It is the face of the core towards who runs captures. Plugins need none of it, which is why it stands
  * apart from `index.ts`: a plugin does not load the proxy.
  */
+import type { Socket as UdpSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
 import { DNS_OVER_TLS_PORT, refuseDnsOverTls } from './dns/over-tls.ts';
 import { MentuError } from './errors.ts';
@@ -13,8 +14,12 @@ import { CaptureHooks } from './hooks.ts';
 import { connectionLimit } from './listener/connection-limit.ts';
 import { ExplicitListener } from './listener/explicit.ts';
 import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
+import { Http3Listener } from './listener/http3.ts';
 import { socketAddress } from './names/host.ts';
 import type { JobView } from './plugin.ts';
+import { CONNECTION_REFUSED, type QuicArrival } from './quic/arrival.ts';
+import { QuicTransport } from './quic/transport.ts';
+import { UdpPort } from './quic/udp-port.ts';
 import type { FlowKind } from './record.ts';
 import { BodyReader } from './recorder/body-text.ts';
 import { BodyStore } from './recorder/bodies.ts';
@@ -22,6 +27,7 @@ import { FlowRecorder } from './recorder/flow-recorder.ts';
 import { AlpnMemory } from './relay/alpn-memory.ts';
 import { CapturedConnection } from './flows/captured-connection.ts';
 import { ForwardSession } from './relay/forward-session.ts';
+import { QuicSession } from './relay/quic-session.ts';
 import type { SessionServices } from './relay/services.ts';
 import { PinnedNames } from './relay/pinned-names.ts';
 import { ClientSession } from './relay/session.ts';
@@ -31,6 +37,7 @@ import { ClientCertificates, type ClientCertificateRule } from './tls/client-cer
 import type { KeyLog } from './tls/key-log.ts';
 import { UpstreamTls } from './tls/upstream-tls.ts';
 import { Dialler } from './upstream/dialler.ts';
+import { Http3Dialler } from './upstream/http3-dialler.ts';
 
 export { CertificateAuthority } from './tls/authority.ts';
 export type { ClientAuthRule } from './tls/client-auth.ts';
@@ -80,7 +87,7 @@ export class Capture {
   readonly #maxConnections: number;
   readonly #upstreamTls: UpstreamTls;
   readonly #listeners = new Set<{ close(): void }>();
-  readonly #sessions = new Set<ClientSession | ForwardSession>();
+  readonly #sessions = new Set<ClientSession | ForwardSession | QuicSession>();
   #services: SessionServices | null = null;
   #store: BodyStore | null = null;
   #connections = 0;
@@ -139,6 +146,25 @@ export class Capture {
   captureExplicit(server: Server): void {
     this.#listeners.add(new ExplicitListener(server, { accept: this.#accept, forward: this.#forward, refused: this.#refused }));
   }
+
+  /** Captures what clients outside of a guest send to a bound UDP socket by HTTP/3. Gives why it cannot be, or null. */
+  async captureHttp3(socket: UdpSocket): Promise<string | null> {
+    const { transport, reason } = await QuicTransport.load();
+    if (transport === null) return reason;
+    const port = new UdpPort(socket, null);
+    this.dialler.ownEndpoints.add(port.local.address, port.local.port);
+    const way = new Http3Dialler(transport, this.dialler, this.#upstreamTls);
+    const accept = (arrival: QuicArrival, destination: Destination): void => this.#acceptQuic(arrival, destination, way);
+    this.#listeners.add(new Http3Listener({ transport, port, maxConnections: this.#maxConnections, accept }));
+    return null;
+  }
+
+  readonly #acceptQuic = (arrival: QuicArrival, destination: Destination, way: Http3Dialler): void => {
+    if (this.#closed || this.#sessions.size >= this.#maxConnections) return arrival.refuse(CONNECTION_REFUSED, 'too many connections');
+    const session = new QuicSession(this.#services!, way, arrival, new CapturedConnection(this.#nextId(), arrival.peer, destination), () => this.#sessions.delete(session));
+    this.#sessions.add(session);
+    session.begin();
+  };
 
   /** A connection to one destination. */
   readonly #accept = (socket: Socket, destination: Destination, ofGuest?: Set<ClientSession>): void => {

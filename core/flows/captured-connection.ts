@@ -46,7 +46,12 @@ export class CapturedConnection implements Connection {
     return { ...ofHello(this.clientHello), version: null, cipher: null, alpn: null, client_certificate: null };
   }
 
-  /** Notes what the handshake with the client agreed on. It must be done at once: a socket that is gone tells nothing. */
+  /** Notes what the handshake with the client agreed on. */
+  agreed(facts: Pick<ClientTlsRecord, 'version' | 'cipher' | 'alpn'>): void {
+    this.#tlsRecord = { ...ofHello(this.clientHello!), ...facts, client_certificate: null };
+  }
+
+  /** The same of a socket. It must be done at once: a socket that is gone tells nothing. */
   secured(tls: TLSSocket, certificate: ClientCertificateRecord | null = null): void {
     const version = tls.getProtocol();
     this.#tlsRecord = { ...ofHello(this.clientHello!), version, cipher: tls.getCipher().standardName, alpn: tls.alpnProtocol || null, client_certificate: certificate };

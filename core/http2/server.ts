@@ -159,7 +159,7 @@ class Http2Exchange implements ClientExchange {
   respond(head: ResponseHead): void {
     const stream = this.#stream;
     // Beside a length HTTP/1 has no trailers, HTTP/2 may.
-    const waitForTrailers = head.hasBody && (head.httpVersion === '2' || !head.headers.has('content-length'));
+    const waitForTrailers = head.hasBody && (!head.httpVersion.startsWith('1') || !head.headers.has('content-length'));
     this.#attempt(() => stream.respond([':status', String(head.status), ...head.headers.raw], { endStream: !head.hasBody, waitForTrailers, sendDate: false } as never));
     this.#waits = waitForTrailers;
     if (head.hasBody) stream.on('drain', () => this.#events?.onClientDrain());

@@ -40,6 +40,11 @@ export class Http3Client {
     return this.#used;
   }
 
+  /** Calls back with whether the upstream takes extended CONNECT (RFC 9220), which we do not speak. */
+  whenSettled(settled: (takesUpgrades: boolean) => void): void {
+    settled(false);
+  }
+
   /** Throws a TypeError for what no field can hold, or the server does not take. */
   send(head: RequestHead, events: UpstreamEvents): UpstreamExchange {
     const { encoder, peerMaxFieldSection } = this.#session;

@@ -121,8 +121,8 @@ export class LiveStream implements QuicStream {
       const { ended } = machine;
       if (read > 0) this.#deliver(scratch, read);
       if (!ended) continue;
-      // It may have asked to stop meanwhile.
-      if (this.#readOver) return false;
+      // It may have asked to stop meanwhile, or ended the connection.
+      if (this.#readOver || this.#events === null) return false;
       this.#readEnded();
       this.#events.onEnd();
       return false;

@@ -11,11 +11,11 @@ const KEPT_OPTIONS = new Set(['close', 'keep-alive', 'te', 'upgrade']);
 const PROXY_FIELDS = new Set(['proxy-connection', 'proxy-authorization']);
 
 /** The request as it goes to an upstream of the given version. The given head is left alone where anything must change. */
-export function requestFor(head: RequestHead, version: '1.1' | '2', toProxy: boolean): RequestHead {
+export function requestFor(head: RequestHead, version: '1.1' | '2' | '3', toProxy: boolean): RequestHead {
   const fromHttp1 = head.httpVersion.startsWith('1');
   if (head.protocol && version === '1.1') return upgradeRequest(head, head.protocol);
   if (fromHttp1 && version === '2' && head.wantsUpgrade && head.headers.get('upgrade')?.toLowerCase() === 'websocket') return extendedConnect(head);
-  if (version === '2') return { ...head, headers: fromHttp1 ? lowerCased(head.headers) : head.headers };
+  if (version !== '1.1') return { ...head, headers: fromHttp1 ? lowerCased(head.headers) : head.headers };
   if (!fromHttp1) return { ...head, httpVersion: '1.1', headers: withHost(head) };
   return needsScrubbing(head.headers, toProxy) ? { ...head, headers: scrubbed(head.headers, toProxy) } : head;
 }

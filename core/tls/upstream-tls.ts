@@ -59,6 +59,17 @@ export class UpstreamTls {
     this.#roots ??= [...new Set([...getCACertificates('default'), ...getCACertificates('system'), ...this.#trustedCAs])];
   }
 
+  /** PEM texts of what upstreams' certificates must lead to. */
+  get roots(): readonly string[] {
+    this.warm();
+    return this.#roots!;
+  }
+
+  /** True where a certificate of ours stands ready for the server to ask for. */
+  hasIdentityFor({ dialled, port, host }: Pick<UpstreamTlsTarget, 'dialled' | 'port' | 'host'>): boolean {
+    return this.#certificates.for(dialled, port, host) !== null;
+  }
+
   /**
    * Completes the handshake on a connected socket. Rejects with `upstream_certificate_invalid`, `client_certificate_rejected`,
    * `upstream_tls_failed` or the signal's reason; the socket is closed then.

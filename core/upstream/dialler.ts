@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import { canonicalHost, isAddress } from '../names/host.ts';
+import { abortable } from './abortable.ts';
 import { AddressGuard } from './address-guard.ts';
 import { ConnectError, connectFirst, interleaveFamilies, type Connected, type ConnectTarget } from './happy-eyeballs.ts';
 import { OwnEndpoints } from './own-endpoints.ts';
@@ -128,8 +129,7 @@ export class Dialler implements UpstreamDialler {
    */
   async dial(request: DialRequest): Promise<DialledSocket> {
     request.signal?.throwIfAborted();
-    const target = request.address && !this.#pins.get(request.host) ? request.address : request.host;
-    const resolved = await abortable(this.#resolve(target, request.host), request.signal);
+    const resolved = await abortable(this.#resolve(this.#named(request), request.host), request.signal);
     const start = performance.now();
     const through = resolved.pin === null ? this.#proxy : null;
     const { socket, target: peer } = through ? await this.#throughProxy(through, resolved, request) : await this.#directly(resolved, request);
@@ -138,6 +138,28 @@ export class Dialler implements UpstreamDialler {
 
   vet(host: string): void {
     if (isAddress(host) && !this.#pins.get(host)) this.#vetted(host, [withFamily(host)]);
+  }
+
+  /**
+   * Where datagrams for a host may be sent: vetted like its connections. Null where its connections go through the upstream
+   * proxy, which takes none. Rejects like `dial`.
+   */
+  async datagramTargets(request: DialRequest): Promise<{ readonly targets: readonly ConnectTarget[]; readonly dns: number | null } | null> {
+    const { addresses, pin, ms } = await abortable(this.#resolve(this.#named(request), request.host), request.signal);
+    if (pin === null && this.#proxy) return null;
+    const targets = addresses.map(({ address }) => ({ address, port: pin?.port ?? request.port }));
+    return { targets: this.#foreign(targets, request.host), dns: ms };
+  }
+
+  /** A pinned name goes where it is pinned to, whatever address the client dialled. */
+  #named({ host, address }: DialRequest): string {
+    return address && !this.#pins.get(host) ? address : host;
+  }
+
+  #foreign(targets: readonly ConnectTarget[], host: string): readonly ConnectTarget[] {
+    const foreign = targets.filter(({ address, port }) => !this.ownEndpoints.has(address, port));
+    if (foreign.length === 0) throw new MentuError('proxy_loop', { host });
+    return foreign;
   }
 
   /** `called` is the host in errors. */
@@ -173,8 +195,7 @@ export class Dialler implements UpstreamDialler {
   }
 
   async #connect(targets: readonly ConnectTarget[], request: DialRequest, proxy: UpstreamProxy | null = null): Promise<Connected> {
-    const allowed = targets.filter(({ address, port }) => !this.ownEndpoints.has(address, port));
-    if (allowed.length === 0) throw new MentuError('proxy_loop', { host: request.host });
+    const allowed = this.#foreign(targets, request.host);
     try {
       return await connectFirst(allowed, {
         staggerMs: this.#staggerMs,
@@ -223,14 +244,4 @@ export class Dialler implements UpstreamDialler {
 
 function withFamily(address: string): LookedUpAddress {
   return { address, family: address.includes(':') ? 6 : 4 };
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    const aborted = (): void => reject(signal.reason);
-    signal.addEventListener('abort', aborted, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted));
-  });
 }

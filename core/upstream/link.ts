@@ -6,16 +6,17 @@
 import { MentuError } from '../errors.ts';
 import { Http1Client } from '../http1/client.ts';
 import { Http2Client } from '../http2/client.ts';
+import { Http3Client } from '../http3/client.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { Dialled, UpstreamDialler } from './dialler.ts';
-import { openConnection, type LinkFacts, type LinkTarget, type Opened } from './opening.ts';
+import { openConnection, type LinkFacts, type Http3Way, type LinkTarget, type Opened } from './opening.ts';
 
 /** HTTP/1 connections that one link opens side by side; only a client of HTTP/2 can want more than one. */
 const MAX_CONNECTIONS = 16;
 
 interface Standing extends Pick<Opened, 'facts' | 'unproven'> {
-  readonly client: Http1Client | Http2Client;
+  readonly client: Http1Client | Http2Client | Http3Client;
 }
 
 /** Told of the connection that an exchange will use, before it is used. */
@@ -58,7 +59,7 @@ export class UpstreamLink {
     for (const { client } of this.#connections) this.#tellUpgrades(client);
   }
 
-  #tellUpgrades(client: Http1Client | Http2Client): void {
+  #tellUpgrades(client: Standing['client']): void {
     // To HTTP/1.1 it is translated.
     if (client instanceof Http1Client) this.#onUpgrades(true);
     else client.whenSettled((served) => !client.isClosed && this.#onUpgrades(served));
@@ -157,7 +158,23 @@ export class UpstreamLink {
   }
 
   async #connect(): Promise<void> {
+    if (this.target.http3 && (await this.#connectHttp3(this.target.http3))) return;
     this.#stand(await this.#open());
+  }
+
+  async #connectHttp3(way: Http3Way): Promise<boolean> {
+    this.#dialling++;
+    try {
+      const connected = await way.connect(this.target, this.#abort.signal);
+      if (!connected) return false;
+      const { connection, facts } = connected;
+      if (this.#closed) connection.close(0x100, '');
+      this.#abort.signal.throwIfAborted();
+      this.#add((gone) => ({ facts, client: new Http3Client(connection, this.target.host, gone), unproven: null }));
+      return true;
+    } finally {
+      this.#dialling--;
+    }
   }
 
   async #open(): Promise<Opened> {
@@ -173,18 +190,21 @@ export class UpstreamLink {
   }
 
   #stand({ dialled, facts, unproven }: Opened): void {
-    const gone = (): void => {
+    const { host } = this.target;
+    const http2 = (gone: () => void): Http2Client => new Http2Client(dialled.socket, facts.tls ? 'https' : 'http', host, gone, () => this.freed());
+    this.#add((gone) => ({ facts, client: facts.httpVersion === '2' ? http2(gone) : new Http1Client(dialled.socket, host, gone), unproven }));
+  }
+
+  #add(make: (gone: () => void) => Standing): void {
+    const standing = make(() => {
       this.#connections.delete(standing);
       if (this.#closed) return;
       // There is room for another, which may be what requests wait for.
       if (this.#waiting.length > 0) this.#dialForWaiting();
       else if (this.#connections.size === 0 && this.#dialling === 0) this.#idleClosed(standing);
-    };
-    const { host } = this.target;
-    const client = facts.httpVersion === '2' ? new Http2Client(dialled.socket, facts.tls ? 'https' : 'http', host, gone, () => this.freed()) : new Http1Client(dialled.socket, host, gone);
-    const standing: Standing = { facts, client, unproven };
+    });
     this.#connections.add(standing);
-    this.#tellUpgrades(client);
+    this.#tellUpgrades(standing.client);
   }
 
   #idleClosed({ unproven, client }: Standing): void {

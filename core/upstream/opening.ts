@@ -1,6 +1,7 @@
 /** Opens one connection to an upstream: dialled, and secured where it is to be. */
 import type { ClientHello } from '../flow.ts';
 import { canonicalHost } from '../names/host.ts';
+import type { QuicConnection } from '../quic/connection.ts';
 import type { UpstreamRecord } from '../record.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import { CertificateDemand, type UnprovenConnection } from './certificate-demand.ts';
@@ -15,13 +16,21 @@ export interface LinkTarget {
   readonly tls: { readonly serverName: string | null; readonly hello: ClientHello | null; readonly alpn: readonly string[] } | null;
   /** Plain HTTP/2 with prior knowledge (RFC 9113, section 3.3). */
   readonly http2: boolean;
+  /** Where the client came by HTTP/3: the way that is tried before TCP. */
+  readonly http3?: Http3Way | null;
+}
+
+/** The way to upstreams that speak HTTP/3. */
+export interface Http3Way {
+  /** Null where there is none to this upstream. Rejects with the signal's reason only. */
+  connect(target: LinkTarget, signal: AbortSignal): Promise<{ readonly connection: QuicConnection; readonly facts: LinkFacts } | null>;
 }
 
 /** What is known of a connection once it stands; times in milliseconds. */
 export interface LinkFacts {
   readonly tls: UpstreamRecord['tls'];
   readonly alpn: string | null;
-  readonly httpVersion: '1.1' | '2';
+  readonly httpVersion: '1.1' | '2' | '3';
   readonly address: string;
   readonly port: number;
   readonly timing: { readonly dns: number | null; readonly connect: number; readonly tls: number | null };
