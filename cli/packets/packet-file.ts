@@ -7,8 +7,8 @@ import { createWriteStream, openSync, type WriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { MentuError } from '../../core/index.ts';
 import type { GuestPackets } from '../../plugins/engines/engine.ts';
-import { PcapReader, type Packet, type PcapHead } from './pcap-reader.ts';
-import { decryptionSecrets, enhancedPacket, interfaceDescription, interfaceStatistics, sectionHeader } from './pcapng.ts';
+import { PcapReader, type PcapHead } from './pcap-reader.ts';
+import { decryptionSecrets, enhancedPacket, interfaceDescription, interfaceStatistics, packetData, sectionHeader } from './pcapng.ts';
 
 const PROGRAM = 'mentu-interceptor';
 /** The guest's end of its link. */
@@ -16,8 +16,8 @@ const INTERFACE = 'eth0';
 /** A packet is held for this long at least and twice as long at most. Milliseconds. */
 const HOLD_MS = 250;
 /** With more bytes than this held, they go before their time: so many take several turns of the event loop, which is what keys need. */
-const HELD_LIMIT = 8 * 1024 * 1024;
-const DISK_BUFFER = 4 * 1024 * 1024;
+const HELD_LIMIT = 4 * 1024 * 1024;
+const DISK_BUFFER = 1024 * 1024;
 
 export interface PacketFileOptions {
   readonly path: string;
@@ -68,7 +68,12 @@ export class PacketFile {
   /** Takes a guest's packets. Resolves when they are over. */
   async follow({ stream, ended }: GuestPackets): Promise<void> {
     const face = this.#interfaces;
-    const reader = new PcapReader({ head: (head) => this.#begin(head), packet: (packet) => this.#take(face, packet) });
+    let block: Buffer = Buffer.alloc(0);
+    const reader = new PcapReader({
+      head: (head) => this.#begin(head),
+      packet: (head) => packetData((block = enhancedPacket(face, head))),
+      complete: () => this.#hold(block),
+    });
     this.#source = stream;
     stream.on('data', (chunk: Buffer) => {
       try {
@@ -100,12 +105,8 @@ export class PacketFile {
     this.#hold(interfaceDescription(INTERFACE, head));
   }
 
-  #take(face: number, packet: Packet): void {
-    if (this.#over) return;
-    this.#hold(enhancedPacket(face, packet));
-  }
-
   #hold(block: Buffer): void {
+    if (this.#over) return;
     this.#fresh.push(block);
     this.#held += block.length;
     if (this.#held > HELD_LIMIT) this.#turn();

@@ -14,50 +14,70 @@ export interface PcapHead {
   readonly snapLength: number;
 }
 
-export interface Packet {
+export interface PacketHead {
   /** Nanoseconds since 1970. */
   readonly time: bigint;
-  /** What was captured of it: a view into the chunks that were pushed. */
-  readonly data: Buffer;
+  /** Bytes of it that were captured. */
+  readonly captured: number;
   /** How long it was. */
   readonly length: number;
 }
 
 export interface PcapTaker {
   head(head: PcapHead): void;
-  packet(packet: Packet): void;
+  /** Gives the room, of `captured` bytes, into which the packet is to be copied. */
+  packet(head: PacketHead): Buffer;
+  /** The packet is there as a whole. */
+  complete(): void;
 }
+
+/** What the next bytes are. */
+type Part = 'file' | 'head' | 'packet';
 
 export class PcapReader {
   readonly #taker: PcapTaker;
-  #rest: Buffer = Buffer.alloc(0);
-  #begun = false;
+  readonly #head = Buffer.alloc(Math.max(FILE_HEAD, PACKET_HEAD));
+  #part: Part = 'file';
+  /** What is being filled, and how far it is. */
+  #room: Buffer = this.#head.subarray(0, FILE_HEAD);
+  #filled = 0;
 
   constructor(taker: PcapTaker) {
     this.#taker = taker;
   }
 
-  /** Throws where the bytes are no such file. What is left of an unfinished packet waits for the next chunk. */
+  /** Throws where the bytes are no such file. Each byte is copied once. */
   push(chunk: Buffer): void {
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    let at = this.#begun ? 0 : this.#head(bytes);
-    while (this.#begun && bytes.length - at >= PACKET_HEAD) {
-      const captured = bytes.readUInt32LE(at + 8);
-      if (captured > LONGEST) throw new Error(`a packet of ${captured} bytes`);
-      const end = at + PACKET_HEAD + captured;
-      if (bytes.length < end) break;
-      const time = BigInt(bytes.readUInt32LE(at)) * SECOND + BigInt(bytes.readUInt32LE(at + 4));
-      this.#taker.packet({ time, data: bytes.subarray(at + PACKET_HEAD, end), length: bytes.readUInt32LE(at + 12) });
-      at = end;
+    for (let at = 0; at < chunk.length; ) {
+      const copied = chunk.copy(this.#room, this.#filled, at);
+      at += copied;
+      this.#filled += copied;
+      while (this.#filled === this.#room.length) this.#next();
     }
-    this.#rest = bytes.subarray(at);
   }
 
-  #head(bytes: Buffer): number {
-    if (bytes.length < FILE_HEAD) return 0;
-    if (bytes.readUInt32LE(0) !== MAGIC) throw new Error('it is no pcap file in nanoseconds and this byte order');
-    this.#begun = true;
-    this.#taker.head({ linkType: bytes.readUInt32LE(20) & 0xffff, snapLength: bytes.readUInt32LE(16) });
-    return FILE_HEAD;
+  #next(): void {
+    if (this.#part === 'packet') this.#taker.complete();
+    else if (this.#part === 'file') this.#begin();
+    else return this.#expect('packet', this.#open());
+    this.#expect('head', this.#head.subarray(0, PACKET_HEAD));
+  }
+
+  #expect(part: Part, room: Buffer): void {
+    this.#part = part;
+    this.#room = room;
+    this.#filled = 0;
+  }
+
+  #begin(): void {
+    if (this.#head.readUInt32LE(0) !== MAGIC) throw new Error('it is no pcap file in nanoseconds and this byte order');
+    this.#taker.head({ linkType: this.#head.readUInt32LE(20) & 0xffff, snapLength: this.#head.readUInt32LE(16) });
+  }
+
+  #open(): Buffer {
+    const captured = this.#head.readUInt32LE(8);
+    if (captured > LONGEST) throw new Error(`a packet of ${captured} bytes`);
+    const time = BigInt(this.#head.readUInt32LE(0)) * SECOND + BigInt(this.#head.readUInt32LE(4));
+    return this.#taker.packet({ time, captured, length: this.#head.readUInt32LE(12) });
   }
 }

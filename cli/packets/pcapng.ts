@@ -1,5 +1,5 @@
 /** Blocks of a pcapng file (draft-ietf-opsawg-pcapng), in the byte order of nearly every machine: little-endian. */
-import type { Packet, PcapHead } from './pcap-reader.ts';
+import type { PacketHead, PcapHead } from './pcap-reader.ts';
 
 const BLOCK = { section: 0x0a0d0d0a, interface: 1, statistics: 5, packet: 6, secrets: 10 } as const;
 const BYTE_ORDER = 0x1a2b3c4d;
@@ -56,15 +56,18 @@ export function interfaceDescription(name: string, { linkType, snapLength }: Pca
   });
 }
 
-/** Copies the packet's data. */
-export function enhancedPacket(face: number, { time, data, length }: Packet): Buffer {
-  return block(BLOCK.packet, 20 + data.length, (bytes) => {
+/** A packet whose data is yet to be put where `packetData` says. */
+export function enhancedPacket(face: number, { time, captured, length }: PacketHead): Buffer {
+  return block(BLOCK.packet, 20 + captured, (bytes) => {
     bytes.writeUInt32LE(face, 8);
     writeTime(bytes, time, 12);
-    bytes.writeUInt32LE(data.length, 20);
+    bytes.writeUInt32LE(captured, 20);
     bytes.writeUInt32LE(length, 24);
-    data.copy(bytes, 28);
   });
+}
+
+export function packetData(block: Buffer): Buffer {
+  return block.subarray(28, 28 + block.readUInt32LE(20));
 }
 
 /** Secrets of TLS and QUIC, as a key log has them, for packets that come after this block. */

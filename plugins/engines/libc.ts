@@ -21,6 +21,7 @@ const [IFF_TAP, IFF_NO_PI, IFF_VNET_HDR] = [0x2, 0x1000, 0x4000];
 const FIONREAD = 0x541b;
 const F_SETFD = 2;
 const F_DUPFD_CLOEXEC = 1030;
+const F_SETPIPE_SZ = 1031;
 const FD_CLOEXEC = 1;
 const RLIMIT_NPROC = 6;
 
@@ -161,10 +162,12 @@ export class LibC {
   }
 
   /** A pipe, both ends close-on-exec. */
-  pipe(): { read: number; write: number } {
+  pipe(size?: number): { read: number; write: number } {
     const fds = Buffer.alloc(8);
     this.#check('pipe2', this.#calls.pipe2(fds, O_CLOEXEC));
-    return { read: fds.readInt32LE(0), write: fds.readInt32LE(4) };
+    const [read, write] = [fds.readInt32LE(0), fds.readInt32LE(4)];
+    if (size !== undefined) this.#calls.fcntl(write, F_SETPIPE_SZ, size); // where the user may not have so much, as it is
+    return { read, write };
   }
 
   /** Another descriptor of the same file, which stays here when this process starts others. */

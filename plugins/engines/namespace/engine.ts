@@ -7,7 +7,7 @@ import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
 import { GuestControls, UNCONTROLLED } from '../limits/controls.ts';
 import { refuseFolders } from '../plane/descriptors.ts';
 import { PlaneGuest } from '../plane/plane-guest.ts';
-import { packetTool } from '../plane/packet-stream.ts';
+import { PacketStream, packetTool } from '../plane/packet-stream.ts';
 import { PlaneProcess } from '../plane/plane-process.ts';
 import { environmentOf, identityOf } from '../root/environment.ts';
 import { planRoot } from '../root/planning.ts';
@@ -42,18 +42,21 @@ export class NamespaceEngine implements GuestEngine {
       const missing = 'missing' in found ? found.missing : ['setsid'];
       throw new MentuError('engine_unavailable', { engine: this.name, reason: `${missing.join(', ')} not found`, mend: `Install with: ${INSTALL_LINE}` });
     }
+    const tcpdump = packetTool(spec);
     const stdio = spec.stdio ?? [0, 1, 2];
     if (!spec.terminal) refuseFolders(stdio);
     const without = this.#without;
     const terminal = spec.terminal ? await Terminal.open(spec.terminal.columns, spec.terminal.rows) : null;
+    const packets = tcpdump === undefined ? null : await PacketStream.open();
     const helper = new PlaneProcess<GuestPlan>({
       entry: LAUNCHER,
       options: {
         tools: found.tools,
         network: without.includes('network') ? 'host' : spec.network,
         dropUdp: !without.includes('udp'),
-        packets: packetTool(spec),
+        packets: tcpdump,
       },
+      packets,
       stdio: terminal ? [terminal.slave, terminal.slave, terminal.slave] : stdio,
     });
     terminal?.release();

@@ -1,12 +1,17 @@
 /** The host's part of a packet capture: tcpdump's output, and its words. */
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { MentuError } from '../../../core/index.ts';
 import type { GuestPackets, GuestSpec, PacketsEnd } from '../engine.ts';
+import { LibC } from '../libc.ts';
 import { findTool } from '../tools.ts';
 
 /** What tcpdump says when its link is taken away, which is how a capture ends. */
 const LINK_GONE = 'The interface disappeared';
 const WORDS_LIMIT = 4096;
+/** What waits for this process, beside what waits in the kernel's ring: as much as a user may have. A pair of sockets takes a fifth of it, and the ring would fill up while this process has other things to do. */
+const PIPE_SIZE = 1024 * 1024;
 export const PACKETS_LINE = 'apt-get install -y tcpdump';
 
 export class PacketStream implements GuestPackets {
@@ -14,9 +19,14 @@ export class PacketStream implements GuestPackets {
   readonly ended: Promise<PacketsEnd>;
   /** Resolves when packets are taken, and rejects with `packets_unavailable` where they cannot be. */
   readonly ready: Promise<void>;
+  /** What the helper gets, for tcpdump's stdout and stderr. */
+  readonly ends: readonly [number, number];
   #words = '';
 
-  constructor(stream: Readable, words: Readable) {
+  private constructor(output: { read: number; write: number }, errors: { read: number; write: number }) {
+    const stream = new Socket({ fd: output.read, readable: true, writable: false });
+    const words = new Socket({ fd: errors.read, readable: true, writable: false });
+    this.ends = [output.write, errors.write];
     this.stream = stream;
     words.setEncoding('utf8').on('data', (text: string) => (this.#words = (this.#words + text).slice(-WORDS_LIMIT)));
     words.on('error', () => undefined);
@@ -29,6 +39,17 @@ export class PacketStream implements GuestPackets {
       if (stream.readableLength === 0) throw packetsUnavailable(this.#words.trim() || 'tcpdump ended', 'See what keeps tcpdump from its work here');
     });
     this.ready.catch(() => undefined); // whoever prepares the guest awaits it
+  }
+
+  /** For a guest whose packets are wanted. */
+  static async open(): Promise<PacketStream> {
+    const libc = await LibC.load();
+    return new PacketStream(libc.pipe(PIPE_SIZE), libc.pipe());
+  }
+
+  /** When the helper has its copies. */
+  release(): void {
+    for (const fd of this.ends) closeSync(fd);
   }
 
   /** Lets go of what nobody reads. */

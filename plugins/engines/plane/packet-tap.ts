@@ -17,7 +17,7 @@ import { PACKET_STDIO } from './message.ts';
 
 const FILTER_FD = 3;
 /** What waits for tcpdump in the kernel at most, in KiB. */
-const BUFFER_KIB = 32 * 1024;
+const BUFFER_KIB = 64 * 1024;
 /** The kernel hands a block of packets over when it is full, or after a second, which is tcpdump's own choice. */
 const HANDED_OVER_MS = 1_200;
 const END_LIMIT_MS = 2_000;

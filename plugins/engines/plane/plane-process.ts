@@ -8,12 +8,10 @@ import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:dgram';
 import type { Server, Socket as TcpSocket } from 'node:net';
 import { dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { MentuError } from '../../../core/index.ts';
 import type { PlaneListeners } from '../engine.ts';
-import { PacketStream } from './packet-stream.ts';
-import { PACKET_STDIO } from './message.ts';
+import type { PacketStream } from './packet-stream.ts';
 import type { HelperExit, HelperMessage, HelperOptions, HelperReplies, HelperRequest } from './message.ts';
 
 /** No request but `start` takes long; a helper that does not answer within this is taken for lost. */
@@ -31,6 +29,8 @@ export interface HelperSpawn {
   readonly options: HelperOptions;
   /** Descriptors of this process that the guest gets as 0, 1 and 2; the helper has them as GUEST_STDIO. */
   readonly stdio: readonly [number, number, number];
+  /** Where the guest's packets go, if anybody wants them; this lets go of them when it closes. */
+  readonly packets?: PacketStream | null;
   /** How long the guest may take to be set up, in milliseconds. */
   readonly startLimitMs?: number;
 }
@@ -59,7 +59,7 @@ export class PlaneProcess<Start> {
   #settleListeners: Waiting;
   #settleExit: (exit: HelperExit) => void;
 
-  constructor({ entry, options, stdio, startLimitMs = REPLY_LIMIT_MS }: HelperSpawn) {
+  constructor({ entry, options, stdio, packets = null, startLimitMs = REPLY_LIMIT_MS }: HelperSpawn) {
     this.#startLimitMs = startLimitMs;
     const listeners = Promise.withResolvers<PlaneListeners | null>();
     const exited = Promise.withResolvers<HelperExit>();
@@ -74,13 +74,13 @@ export class PlaneProcess<Start> {
     const file = fileURLToPath(entry);
     const namespaces = ['--user', '--map-root-user', '--mount', ...(options.network === 'host' ? [] : ['--net'])];
     this.#child = spawn(options.tools.unshare, [...namespaces, process.execPath, '--no-warnings', file, JSON.stringify(options)], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...stdio, ...(options.packets === undefined ? [] : (['pipe', 'pipe'] as const))],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...stdio, ...(packets?.ends ?? [])],
       env: helperEnvironment(file),
       cwd: '/',
       detached: true, // a terminal's Ctrl-C is the host's to forward
     });
-    const [packets, packetWords] = this.#child.stdio.slice(PACKET_STDIO[0]) as Readable[];
-    this.packets = packets && packetWords ? new PacketStream(packets, packetWords) : null;
+    this.packets = packets;
+    packets?.release();
     let words = '';
     this.#child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       words = (words + chunk).slice(-WORDS_LIMIT);

@@ -8,7 +8,7 @@ import { MentuError } from '../../../core/index.ts';
 import type { Finding, Guest, GuestEngine, GuestSpec } from '../engine.ts';
 import { refuseFolders } from '../plane/descriptors.ts';
 import { PlaneGuest } from '../plane/plane-guest.ts';
-import { packetTool } from '../plane/packet-stream.ts';
+import { PacketStream, packetTool } from '../plane/packet-stream.ts';
 import { PlaneProcess } from '../plane/plane-process.ts';
 import { environmentOf, identityOf } from '../root/environment.ts';
 import { planRoot } from '../root/planning.ts';
@@ -65,20 +65,23 @@ export class QemuEngine implements GuestEngine {
     const machineTools = findMachineTools();
     const missing = ['missing' in found ? found.missing : [], 'missing' in machineTools ? machineTools.missing : []].flat();
     if ('missing' in found || 'missing' in machineTools) this.#refuse(`${missing.join(', ')} not found`);
+    const tcpdump = packetTool(spec);
     const limits = machineLimits(spec);
     const stdio = spec.stdio ?? [0, 1, 2];
     if (!spec.terminal) refuseFolders(stdio);
     const terminal = spec.terminal ? await SerialTerminal.open() : null;
     const without = this.#without;
     const { bootLimitMs = BOOT_LIMIT_MS } = this.#options;
+    const packets = tcpdump === undefined ? null : await PacketStream.open();
     const helper = new PlaneProcess<MachinePlan>({
       entry: LAUNCHER,
       options: {
         tools: found.tools,
         network: without.includes('network') ? 'host' : spec.network,
         dropUdp: !without.includes('udp'),
-        packets: packetTool(spec),
+        packets: tcpdump,
       },
+      packets,
       stdio: terminal?.ends ?? stdio,
       startLimitMs: bootLimitMs + HELPER_LIMIT_MS,
     });

@@ -46,10 +46,12 @@ export interface Transfer {
   readonly http: '1.1' | '2';
   readonly size: number;
   readonly timeout: number;
+  /** Looks at the job's folder and at what was told, before the folder is removed. */
+  readonly inspect?: (folder: string, stderr: string) => void;
 }
 
 /** Runs one transfer and checks all but the memory. Returns by how many MiB the capture's peak was above its start. */
-export async function transfer(stage: Stage, { direction, http, size, timeout }: Transfer): Promise<number> {
+export async function transfer(stage: Stage, { direction, http, size, timeout, inspect }: Transfer): Promise<number> {
   const curl = `curl -sS --fail --http${http}`;
   const url = `https://api.demo.test/${size}`;
   const body = direction === 'download' ? `${curl} ${url} | sha256sum` : `head -c ${size} /dev/zero | ${KEYSTREAM} | ${curl} -T - ${url}`;
@@ -79,6 +81,7 @@ export async function transfer(stage: Stage, { direction, http, size, timeout }:
   const recorded = direction === 'download' ? flow.response! : flow.request!;
   assert.deepEqual([flow.outcome, flow.http_version, recorded.body_size, recorded.body_sha256, recorded.body_truncated, recorded.body_file], ['completed', http, size, digest, true, `bodies/${digest}`]);
   assert.equal(statSync(join(folder, recorded.body_file!)).size, size);
+  inspect?.(folder, stderr);
   rmSync(folder, { recursive: true });
   return peak - before;
 }

@@ -1,5 +1,5 @@
 import { PcapReader } from '../../../cli/packets/pcap-reader.ts';
-import { enhancedPacket, interfaceDescription } from '../../../cli/packets/pcapng.ts';
+import { enhancedPacket, interfaceDescription, packetData } from '../../../cli/packets/pcapng.ts';
 import { blocksOf, frame, pcapHead, pcapPacket } from '../../cli/packets/capture-bytes.ts';
 import type { FuzzTarget } from '../target.ts';
 
@@ -11,7 +11,12 @@ const target: FuzzTarget = {
   inputs: [Buffer.concat([pcapHead(), ...packets])],
   parse(input, random) {
     const blocks: Buffer[] = [];
-    const reader = new PcapReader({ head: (head) => blocks.push(interfaceDescription('eth0', head)), packet: (packet) => blocks.push(enhancedPacket(0, packet)) });
+    let block: Buffer = Buffer.alloc(0);
+    const reader = new PcapReader({
+      head: (head) => blocks.push(interfaceDescription('eth0', head)),
+      packet: (head) => packetData((block = enhancedPacket(0, head))),
+      complete: () => blocks.push(block),
+    });
     const cut = Math.floor(random() * (input.length + 1));
     try {
       reader.push(input.subarray(0, cut));

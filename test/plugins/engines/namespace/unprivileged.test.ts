@@ -24,7 +24,7 @@ function reasonToSkip(): string | false {
 
 test('a user without any privilege runs a guest with a captured network', { skip: reasonToSkip() }, async () => {
   const script = 'id -u; whoami; echo ~; exec 3<>/dev/tcp/1.2.3.4/81; cat <&3; exec 3<>/dev/tcp/fd00::1/82; cat <&3; touch ~/x /tmp/x && grep CapBnd /proc/self/status';
-  const spec = { command: 'bash', args: ['-c', script], stdio: [0, 1, 2] };
+  const spec = { command: 'bash', args: ['-c', script], stdio: [0, 1, 2], packets: true };
   const command = [...AS_NOBODY, process.execPath, '--no-warnings', HOST, 'namespace', JSON.stringify(spec)];
   const host = spawn('setpriv', command, { stdio: ['ignore', 'pipe', 'inherit', 'ipc'], cwd: '/' });
   let output = '';
@@ -32,8 +32,11 @@ test('a user without any privilege runs a guest with a captured network', { skip
   try {
     const exited = new Promise((resolve) => host.on('message', (message: { exited?: unknown }) => message.exited && resolve(message.exited)));
     assert.deepEqual(await within(exited), { code: 0, signal: null });
+    const closed = once(host, 'message') as Promise<[{ packetBytes: number }]>;
     host.send('close');
+    const [{ packetBytes }] = await within(closed);
     await within(once(host, 'close'));
+    assert.ok(packetBytes > 1000, `${packetBytes} bytes of packets`);
     assert.deepEqual(output.trim().split('\n'), [`${NOBODY}`, 'user', '/home/user', '1.2.3.4 81', 'fd00::1 82', 'CapBnd:\t0000000000000000']);
   } finally {
     host.kill('SIGKILL');
