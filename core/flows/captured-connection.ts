@@ -26,6 +26,8 @@ export class CapturedConnection implements Connection {
   /** Why the upstream could not be reached when the connection was made. */
   failure: MentuError | undefined = undefined;
   link: UpstreamLink | null = null;
+  /** True where the client can reach us by HTTP/3 as well. */
+  servesHttp3 = false;
   /** Flows made so far. A connection without any is recorded as one by itself. */
   flows = 0;
   #tlsRecord: ClientTlsRecord | null = null;

@@ -8,6 +8,7 @@ import type { ClientExchange, ResponseHead } from '../exchange.ts';
 import type { HttpFlow } from '../flows/http-flow.ts';
 import { HELD_BY_HOOK, HELD_BY_PEER } from '../flows/tee.ts';
 import { readResponse } from '../streams/formats.ts';
+import { servedAlternatives } from './alternatives.ts';
 import { responseFor } from './translation.ts';
 
 /** 1xx answers that a record has; further ones are forwarded alone. */
@@ -84,9 +85,17 @@ export class ResponseRelay {
     if (this.#state === 'shut') return;
     this.#state = 'open';
     if (head.hasBody) readResponse(this.#flow, recorder);
-    this.#client.respond(responseFor(head, this.#client.head.httpVersion));
+    this.#client.respond(responseFor(this.#withServedAlternatives(head), this.#client.head.httpVersion));
     for (const chunk of this.#early) this.data(chunk);
     this.#early = [];
     if (this.#ending) this.end(this.#ending.trailers);
+  }
+
+  #withServedAlternatives(head: ResponseHead): ResponseHead {
+    const { annotations, connection } = this.#flow;
+    const served = servedAlternatives(head.headers, connection.servesHttp3);
+    if (served === null) return head;
+    annotations['core'] = { ...annotations['core'], alt_svc_removed: served.removed };
+    return { ...head, headers: served.headers };
   }
 }
