@@ -106,7 +106,8 @@ export class MessageLog<Message extends MessageRecord> {
     if (!this.#spool) return;
     const line = Buffer.from(JSON.stringify(message) + '\n');
     this.#hash!.update(line);
-    if (!this.#spool.write(line)) this.#diskIsFull = true;
+    // Who has not paused yet may find room that others still wait for.
+    this.#diskIsFull = !this.#spool.write(line);
   }
 
   get #isFull(): boolean {

@@ -10,6 +10,7 @@ import type { CaptureSettings } from '../../../core/recorder/body-capture.ts';
 import { BodyReader } from '../../../core/recorder/body-text.ts';
 import { BeginningCapture, MessageCapture, NO_DATA } from '../../../core/recorder/data-capture.ts';
 import { MessageLog } from '../../../core/recorder/message-log.ts';
+import { Spool } from '../../../core/recorder/spool.ts';
 
 const job = mkdtempSync(join(tmpdir(), 'mentu-messages-'));
 const store = new BodyStore(job, { quota: 1 << 30, warn: (error) => assert.fail(error) });
@@ -81,6 +82,20 @@ test('a message whose data come late keeps its place, and those behind it ask fo
   late(message(0));
   assert.equal(drained, 1);
   assert.deepEqual((await list).messages.map(({ at }) => at), Array.from({ length: 70 }, (_, at) => at));
+});
+
+test('a source that has not paused yet, and finds room, lets the others go on', async () => {
+  // What other files of the job have waiting for the disk.
+  const account = { pending: 1 << 20, pendingLimit: 1 << 19, admit: () => true };
+  const spool = new Spool(join(job, 'bodies', '.partial-message-log'), account);
+  const log = new MessageLog(settings(1, { store: { create: () => spool } as unknown as BodyStore }));
+  let drained = 0;
+  log.onDrain = () => drained++;
+  const add = (): boolean => log.add('server', (done) => done(message(1)));
+  assert.deepEqual([add(), add(), drained], [true, false, 0]);
+  account.pending -= 1 << 20;
+  assert.deepEqual([add(), drained], [true, 1]);
+  await new Promise((resolve) => spool.end(resolve));
 });
 
 async function whole(chunks: readonly Buffer[], made: CaptureSettings): Promise<DataRecord> {

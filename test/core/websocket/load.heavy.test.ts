@@ -1,0 +1,110 @@
+/** Many messages in one WebSocket, and many WebSockets at once: memory stays flat, and all is recorded. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { WebSocket, WebSocketServer } from 'ws';
+import { Stage } from '../../stage/captured.ts';
+import { Arrivals, Origin } from '../../stage/origin.ts';
+import { soon, until } from '../../stage/wire.ts';
+import { clientFrame, frameOf } from './frame-bytes.ts';
+
+const LIMIT = { timeout: 300_000 };
+const MIB = 1024 * 1024;
+const GROWTH_MIB = 100;
+const HANDSHAKE = 'GET /chat HTTP/1.1\r\nHost: api.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
+const CONSENT = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n';
+const BATCH = 500;
+
+/** Writes a batch again and again, as fast as it is taken. */
+async function pour(socket: Socket, batch: Buffer, times: number, poured: (count: number) => void): Promise<void> {
+  for (let i = 0; i < times; i++) {
+    if (!socket.write(batch)) await once(socket, 'drain');
+    poured(i + 1);
+  }
+}
+
+test('a million messages hold memory flat, and all of them are recorded', LIMIT, async (t) => {
+  const arrivals = new Arrivals();
+  await using origin = await Origin.raw(arrivals.add);
+  await using stage = await Stage.open({ 'api.test': origin });
+  const client = await stage.wire('api.test');
+  client.write(HANDSHAKE);
+  const upstream = await arrivals.next();
+  await upstream.take('\r\n\r\n');
+  upstream.write(CONSENT);
+  await client.take('\r\n\r\n');
+  for (const { socket } of [client, upstream]) socket.removeAllListeners('data').resume();
+  const said = (from: string): string => JSON.stringify({ from, text: 'the quick brown fox jumps over the lazy dog' });
+  let start = 0;
+  let peak = 0;
+  const times = 1_000_000 / 2 / BATCH;
+  const watch = (count: number): void => {
+    const { rss } = process.memoryUsage();
+    if (count === times / 10) start = rss;
+    peak = Math.max(peak, rss);
+  };
+  await Promise.all([
+    pour(client.socket as Socket, Buffer.concat(Array<Buffer>(BATCH).fill(clientFrame({ opcode: 1, payload: said('client') }))), times, watch),
+    pour(upstream.socket as Socket, Buffer.concat(Array<Buffer>(BATCH).fill(frameOf({ opcode: 1, payload: said('server') }))), times, watch),
+  ]);
+  client.socket.end();
+  upstream.socket.end();
+  await until('the record', () => stage.records.length === 1, 120_000);
+  const { websocket } = stage.records[0]!;
+  assert.deepEqual([websocket!.message_count, websocket!.messages.length, websocket!.fault], [{ up: 500_000, down: 500_000 }, 1000, null]);
+  const counts = { client: 0, server: 0 };
+  for await (const line of createInterface(createReadStream(join(stage.directory, websocket!.messages_file!)))) {
+    const { from, data } = JSON.parse(line) as { from: 'client' | 'server'; data: string };
+    if (data === said(from)) counts[from]++;
+  }
+  assert.deepEqual(counts, { client: 500_000, server: 500_000 });
+  const growth = (peak - start) / MIB;
+  t.diagnostic(`resident memory grew by ${growth.toFixed(0)} MiB after the first tenth, both peers included`);
+  assert.ok(growth < GROWTH_MIB, `${growth.toFixed(0)} MiB`);
+});
+
+test('2,000 WebSockets at once are all recorded, with compression', LIMIT, async (t) => {
+  const count = 2000;
+  const http = createServer();
+  new WebSocketServer({ server: http, perMessageDeflate: { threshold: 0 } }).on('connection', (socket) => socket.on('message', (data) => socket.send(data, { binary: false })));
+  await using origin = await Origin.listen(http);
+  await using stage = await Stage.open({ 'api.test': origin }, { maxConnections: count + 100 });
+  const before = process.memoryUsage().rss;
+  const clients: WebSocket[] = [];
+  for (let i = 0; i < count; i += 50) {
+    const opened = Array.from({ length: 50 }, async () => {
+      const socket = await stage.tunnel('api.test');
+      const client = new WebSocket('ws://api.test/chat', { createConnection: () => socket, perMessageDeflate: { threshold: 0 } });
+      client.on('error', () => {});
+      await soon('the handshake', once(client, 'open'), 60_000);
+      return client;
+    });
+    clients.push(...(await Promise.all(opened)));
+  }
+  assert.equal(origin.sockets.size, count, 'all at once');
+  const chat = async (client: WebSocket, i: number): Promise<void> => {
+    for (let said = 0; said < 5; said++) {
+      client.send(`message ${said} of ${i}`);
+      const [heard] = (await soon('the echo', once(client, 'message'), 120_000)) as [Buffer];
+      assert.equal(heard.toString(), `message ${said} of ${i}`);
+    }
+  };
+  await Promise.all(clients.map(chat));
+  const grown = (process.memoryUsage().rss - before) / MIB;
+  t.diagnostic(`${count} WebSockets with both peers take ${grown.toFixed(0)} MiB of resident memory`);
+  const closed = clients.map(async (client) => {
+    const over = once(client, 'close');
+    client.close(1000);
+    await over;
+  });
+  await Promise.all(closed);
+  await until(`${count} records`, () => stage.records.length >= count, 120_000);
+  assert.equal(stage.records.length, count);
+  for (const { kind, outcome, websocket } of stage.records) assert.deepEqual([kind, outcome, websocket!.message_count, websocket!.close?.code, websocket!.fault], ['websocket', 'completed', { up: 6, down: 6 }, 1000, null]);
+  assert.equal(new Set(stage.records.map(({ websocket }) => websocket!.messages[0]!.data)).size, count);
+});
