@@ -54,7 +54,7 @@ class Demo {
       const faults = shortcomings({ flows, signals, visitsOf: (host) => origins.visitsOf(host) });
       for (const line of faults) fault(line);
       if (faults.length > 0) return false;
-      this.#whatNext(flows.length);
+      this.#whatNext(flows.filter(({ kind }) => kind !== 'dns').length, flows.filter(({ kind }) => kind === 'dns').length);
       return true;
     } finally {
       await origins.close();
@@ -88,10 +88,10 @@ class Demo {
     say(`\n$ ${words.join(' ')}`);
   }
 
-  #whatNext(flows: number): void {
+  #whatNext(flows: number, lookups: number): void {
     const folder = relative(ROOT, this.#folder) || '.';
-    say(`\nAll ${flows} flows are in the record and in the store, and the tracker's server saw no request. Next:\n`);
-    say(`  head -1 ${folder}/.mentu/jobs/latest/flows.jsonl                    a flow, whole`);
+    say(`\nAll ${flows} flows and ${lookups} look-ups of names are in the record and in the store, and the tracker's server saw no request. Next:\n`);
+    say(`  grep -m1 GET ${folder}/.mentu/jobs/latest/flows.jsonl               a flow, whole`);
     say(`  MENTU_HOME=${folder}/home cli/bin/mentu cir query --where 'status>=400'`);
     say('  cli/bin/mentu-runtime exec --interceptor -- curl -s https://example.com/');
     say('  cli/bin/mentu-runtime doctor                                        proves the sandbox');

@@ -21,7 +21,7 @@ export interface Traffic {
   flows: number;
   /** Of these, look-ups of names. */
   lookups: number;
-  /** Those that were contacted, or refused; to look a name up is not to contact it. */
+  /** Of the flows that are no look-ups: to ask for a name is not to contact a host. */
   hosts: HostCount[];
   /** Flows to hosts beyond those that are named. */
   other_hosts_flows: number;
@@ -74,7 +74,7 @@ export class TrafficCounter {
     if (record.policy?.would_deny && !(isLookup && ADDRESS_TYPES.has(record.dns!.type))) traffic.would_deny++;
     if (record.response) add(traffic.status, `${Math.floor(record.response.status / 100)}xx`);
     add(traffic.protocols, protocolOf(record));
-    if (isLookup && record.outcome !== 'denied') return;
+    if (isLookup) return;
     const host = this.#hostOf(record.server.name ?? record.tls_sni ?? record.server.address ?? '');
     if (!host) {
       traffic.other_hosts_flows++;

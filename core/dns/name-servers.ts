@@ -1,7 +1,7 @@
 /** The resolvers that the host asks, asked by us: one question at a time, over UDP and, where that is too short, TCP. */
 import { randomInt } from 'node:crypto';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { getServers } from 'node:dns';
+import { Resolver } from 'node:dns';
 import { connect, type Socket } from 'node:net';
 import { parseNameServer, type NameServer } from '../names/name-server.ts';
 import { optRecord, type Query, type Question } from './message.ts';
@@ -35,8 +35,8 @@ export class NameServers {
   constructor(servers: readonly string[] | null = null) {
     const parse = (texts: readonly string[]): NameServer[] => texts.flatMap((text) => parseNameServer(text) ?? []).slice(0, MAX_SERVERS);
     const given = servers && parse(servers);
-    // The host may come to another network while a job runs.
-    this.#servers = () => given ?? parse(getServers());
+    // A new one reads the settings of the host anew, which may have come to another network.
+    this.#servers = () => given ?? parse(new Resolver().getServers());
   }
 
   /** Asks until one answers. Rejects with an `Error` that says why none did. */

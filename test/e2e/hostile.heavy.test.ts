@@ -12,7 +12,7 @@ import type { JobSummary } from '../../cli/job/job-summary.ts';
 import { ENGINES, type TestedEngine } from '../engines/engines.ts';
 import { Stage } from './stage/stage.ts';
 import { Traces } from './stage/traces.ts';
-import { flowsOf, until } from './stage/workspace.ts';
+import { flowsOf, linesOf, until } from './stage/workspace.ts';
 
 const CONNECTIONS = 10_000;
 const MIB = 1024 ** 2;
@@ -148,6 +148,18 @@ function hostile(engine: TestedEngine): void {
     if (engine.boundary === 'namespace' && summary.limits_not_enforced.length === 0) assert.equal(summary.oom, true);
     assert.ok(memory < MOST_MEMORY);
   });
+
+  for (const [type, number] of [['A', 1], ['MX', 15]] as const) {
+    test(`asks for 100,000 names (${type}): who got an answer has a line, and memory is bounded`, LIMIT, async () => {
+      const { code, stdout, stderr, summary, memory } = await attack(['--deny', '*.denied.test'], ['bash', '-c', `echo start; exec python3 /guest/ask.py 100000 denied.test ${number}`]);
+      const [, answered] = /^start\nsent 100000 answered (\d+)\n$/.exec(stdout) ?? [];
+      const lines = linesOf(stage.workspace.latest);
+      assert.deepEqual([code, summary.flows, summary.lookups], [0, lines.length, lines.length], stderr);
+      assert.ok(Number(answered) > 0 && lines.length >= Number(answered), `${stdout}${lines.length} lines`);
+      assert.equal(new Set(lines.map(({ connection_id }) => connection_id)).size, lines.length);
+      assert.ok(memory < MOST_MEMORY, `${memory / MIB} MiB`);
+    });
+  }
 
   for (const [what, words, expected] of [
     ['and says nothing', '', new Set<string>(['aborted no_request', 'aborted shutting_down', 'failed too_many_connections'])],
