@@ -13,6 +13,8 @@ import { refusedIdentity, upstreamAlert } from '../tls/upstream-alert.ts';
 /** Names of CAs that a message lists. */
 const LISTED = 5;
 
+const RESETS: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
+
 /** Asks the server again, on a connection of its own; null where it wants none, or is not to be asked. */
 export type Inquiry = () => Promise<CertificateRequest | null>;
 
@@ -42,14 +44,19 @@ export class CertificateDemand {
 
   async #verdict(failure: Error, identity: ClientIdentity | null): Promise<MentuError | null> {
     const alert = upstreamAlert(failure, identity !== null);
-    if (identity) return alert === 'refusal' ? refusedIdentity(failure, this.#host, identity) : null;
     // A reset may overtake the alert that says why.
-    return alert === 'demand' || (failure as NodeJS.ErrnoException).code === 'ECONNRESET' ? this.#missing() : null;
+    const isReset = RESETS.has((failure as NodeJS.ErrnoException).code ?? '');
+    if (!identity) return alert === 'demand' || isReset ? this.#missing() : null;
+    const isRefused = alert === 'refusal' || (isReset && (await this.#ask()) !== null);
+    return isRefused ? refusedIdentity(failure, this.#host, identity) : null;
+  }
+
+  #ask(): Promise<CertificateRequest | null> {
+    return (this.#asked ??= this.#inquire().catch(() => null));
   }
 
   async #missing(): Promise<MentuError | null> {
-    this.#asked ??= this.#inquire().catch(() => null);
-    const request = await this.#asked;
+    const request = await this.#ask();
     return request && new MentuError('client_certificate_required', { host: this.#host, authorities: listed(request.authorities) });
   }
 }
