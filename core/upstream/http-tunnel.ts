@@ -19,14 +19,15 @@ export async function openHttpTunnel(socket: Socket, { host, port }: TunnelTarge
   const authorization = credentials ? `Proxy-Authorization: Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')}\r\n` : '';
   socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n${authorization}\r\n`);
   for (let interim = 0; interim < MAX_INTERIM; interim += 1) {
-    const { status, text } = await readAnswer(socket, parseHead);
+    const { status, text } = await readAnswer(socket, parseConnectAnswer);
     if (status >= 200 && status < 300) return;
     if (status >= 200) throw new Error(`it answered ${status} ${text}`.trimEnd());
   }
   throw new Error(`it answered ${MAX_INTERIM} times without a result`);
 }
 
-function parseHead(bytes: Buffer): Parsed<Answer> | null {
+/** Throws where it is no answer of HTTP. */
+export function parseConnectAnswer(bytes: Buffer): Parsed<Answer> | null {
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0) return null;
   const line = STATUS_LINE.exec(bytes.toString('latin1', 0, end + 2));

@@ -24,7 +24,7 @@ export async function openSocksTunnel(socket: Socket, target: TunnelTarget, cred
   else if (method !== NO_AUTHENTICATION) throw new Error(credentials ? 'it takes no user name and password' : 'it wants a user name and password');
 
   socket.write(Buffer.concat([Uint8Array.of(VERSION, CONNECT, 0), encodeHost(target.host), Uint8Array.of(target.port >> 8, target.port & 255)]));
-  const reply = await readAnswer(socket, parseReply);
+  const reply = await readAnswer(socket, parseSocksReply);
   if (reply !== 0) throw new Error(`it answered: ${REPLIES[reply] ?? `reply ${reply}`}`);
 }
 
@@ -47,7 +47,8 @@ function fixed(bytes: Buffer, length: number, version: number): Parsed<Buffer> |
   return bytes.length < length ? null : { value: bytes.subarray(0, length), length };
 }
 
-function parseReply(bytes: Buffer): Parsed<number> | null {
+/** Throws where it is no reply of SOCKS5. */
+export function parseSocksReply(bytes: Buffer): Parsed<number> | null {
   const head = fixed(bytes, 5, VERSION);
   if (head === null) return null;
   const [, reply, , type, first] = head.value as unknown as [number, number, number, number, number];
