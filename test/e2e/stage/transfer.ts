@@ -10,11 +10,11 @@ import { flowsOf, until } from './workspace.ts';
 
 const KEY = Buffer.alloc(16, 7);
 /** The guest's own way to the same bytes. */
-const KEYSTREAM = `openssl enc -aes-128-ctr -K ${KEY.toString('hex')} -iv ${Buffer.alloc(16).toString('hex')}`;
+export const KEYSTREAM = `openssl enc -aes-128-ctr -K ${KEY.toString('hex')} -iv ${Buffer.alloc(16).toString('hex')}`;
 const CHUNK = Buffer.alloc(256 * 1024);
 
 /** `size` bytes that cannot be compressed, the same each time: the keystream of AES in counter mode. */
-function* keystream(size: number): Generator<Buffer> {
+export function* keystream(size: number): Generator<Buffer> {
   const cipher = createCipheriv('aes-128-ctr', KEY, Buffer.alloc(16));
   for (let left = size; left > 0; left -= CHUNK.length) yield cipher.update(CHUNK.subarray(0, Math.min(left, CHUNK.length)));
 }
@@ -93,7 +93,7 @@ export async function transferStage(): Promise<Stage> {
 }
 
 /** MiB. */
-function memoryOf(pid: number, what: 'VmRSS' | 'VmHWM'): number {
+export function memoryOf(pid: number, what: 'VmRSS' | 'VmHWM'): number {
   const found = new RegExp(`^${what}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   assert.ok(found);
   return Number(found[1]) / 1024;

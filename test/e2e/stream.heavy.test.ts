@@ -1,0 +1,71 @@
+/** 1 GiB through a raw TCP connection of a guest, each way: the same bytes, in less than 100 MiB more of memory. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { after, before, test } from 'node:test';
+import { Stage } from './stage/stage.ts';
+import { KEYSTREAM, digestOf, keystream, memoryOf } from './stage/transfer.ts';
+import { flowsOf, until } from './stage/workspace.ts';
+
+const SIZE = 1024 * 1024 * 1024;
+const GROWTH_MIB = 100;
+const CLIENT = 'python3 /guest/stream.py raw.demo.test 7000';
+
+let stage: Stage;
+let server: Server;
+
+/** `down N`: N bytes. Anything else: its hash, when it is over. */
+async function serve(socket: Socket): Promise<void> {
+  const hash = createHash('sha256');
+  let wanted = 0;
+  socket.on('data', (chunk: Buffer) => {
+    if (chunk.length < 32 && chunk.toString().startsWith('\0down ')) wanted = Number(chunk.toString().slice(6));
+    else hash.update(chunk);
+  });
+  await once(socket, 'end');
+  if (wanted === 0) return void socket.end(hash.digest('hex') + '\n');
+  for (const chunk of keystream(wanted)) if (!socket.write(Buffer.from(chunk))) await once(socket, 'drain');
+  socket.end();
+}
+
+before(async () => {
+  stage = await Stage.open();
+  server = createServer({ allowHalfOpen: true }, (socket) => void serve(socket).catch(() => socket.destroy())).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  stage.profile({ hosts: { 'raw.demo.test': `127.0.0.1:${(server.address() as AddressInfo).port}` } });
+});
+after(async () => {
+  server?.close();
+  await stage.close();
+});
+
+for (const direction of ['down', 'up'] as const) {
+  test(`1 GiB of raw TCP ${direction}`, { timeout: 240_000 }, async (t) => {
+    const ask = (size: number): string => `printf '\\000down ${size}'`;
+    const body = direction === 'down' ? `${ask(SIZE)} | ${CLIENT} | sha256sum` : `head -c ${SIZE} /dev/zero | ${KEYSTREAM} | ${CLIENT}`;
+    const script = `${ask(1)} | ${CLIENT} >/dev/null; echo ready; read _; ${body}; echo done; read _`;
+    const child = stage.workspace.start('mentu-runtime', ['exec', '--interceptor', '--json', '--profile', 'profile.json', '--', 'bash', '-c', script]);
+    let [stdout, stderr] = ['', ''];
+    child.stdout!.on('data', (chunk) => (stdout += chunk));
+    child.stderr!.on('data', (chunk) => (stderr += chunk));
+    const closed = once(child, 'close');
+    const told = (word: string, limit: number): Promise<boolean> => until(word, () => {
+      if (child.exitCode !== null) throw new Error(stderr);
+      return stdout.includes(word);
+    }, limit);
+    await told('ready', 20_000);
+    const start = memoryOf(child.pid!, 'VmRSS');
+    child.stdin!.write('\n');
+    await told('done', 200_000);
+    const growth = memoryOf(child.pid!, 'VmHWM') - start;
+    child.stdin!.write('\n');
+    await closed;
+    assert.equal(stdout.split('\n')[1]!.slice(0, 64), digestOf(SIZE), stdout + stderr);
+    const { kind, outcome, bytes, tcp } = flowsOf(stage.workspace.latest).at(-1)!;
+    assert.deepEqual([kind, outcome, Math.max(bytes.up, bytes.down)], ['tcp', 'completed', SIZE]);
+    assert.equal(Buffer.from(tcp![direction].data!, 'base64').length, 4096);
+    t.diagnostic(`peak of resident memory above the start: ${growth.toFixed(0)} MiB`);
+    assert.ok(growth < GROWTH_MIB, `${growth.toFixed(0)} MiB`);
+  });
+}
