@@ -6,6 +6,7 @@ import { Field } from './field.ts';
 import { Measurements } from './measurements.ts';
 import { USAGE, readOptions, type Options } from './options.ts';
 import { npmVersion, requirePackages, versions } from './packages.ts';
+import { ProtocolRounds } from './protocols/protocol-rounds.ts';
 import { goals, machineFacts, rowOf, tables, type Report } from './report.ts';
 import { Watch } from './watch.ts';
 
@@ -66,6 +67,7 @@ async function measure(field: Field, options: Options, loadBefore: number): Prom
       }
     }
   }
+  const protocols = await ProtocolRounds.start(field, options);
   for (let round = 1; round <= Math.min(rounds, SLOW_ROUNDS); round++) {
     for (const measured of main) {
       const sse = parts.has('sse') ? await measured.takeSse(field.sse) : null;
@@ -75,6 +77,7 @@ async function measure(field: Field, options: Options, loadBefore: number): Prom
       const download = parts.has('download') ? await measured.takeDownload(port) : null;
       if (download !== null) tell(round, 'download', measured, download.failure ?? `${Math.round(download.mibPerSecond)} MiB/s`);
     }
+    await protocols.take(round, main, (at, part, name, text) => void process.stderr.write(`round ${at} of ${rounds}, ${part}: ${name.padEnd(17)} ${text}\n`));
   }
 
   for (const measured of all) measured.memory = measured.contender.process?.residentMiB() ?? null;
@@ -82,12 +85,13 @@ async function measure(field: Field, options: Options, loadBefore: number): Prom
   const [direct, ours] = main as [Measurements, Measurements];
   // What a peer holds back, or is too slow for, is how that peer works; with ours it is a defect.
   for (const measured of [ours, direct]) for (const { failure } of [...measured.sse, ...measured.downloads]) if (failure !== null) measured.problems.push(failure);
+  ours.problems.push(...(await protocols.problems()));
   const rows: Report['rows'][number][] = [];
   for (const measured of all) {
     measured.problems.push(...complaints.get(measured.contender)!);
     rows.push(rowOf(measured, ours, direct, await measured.compareRecord()));
   }
-  return { date: new Date().toISOString(), machine: machineFacts(loadBefore), versions: { mentu: npmVersion('..'), ...versions() }, settings: { rounds, seconds, connections }, rows };
+  return { date: new Date().toISOString(), machine: machineFacts(loadBefore), versions: { mentu: npmVersion('..'), ...versions() }, settings: { rounds, seconds, connections }, rows, protocols: protocols.rows() };
 }
 
 function publish(report: Report, options: Options): number {

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeOriginFiles } from './certificates.ts';
+import { writeOriginFiles, type OriginFiles } from './certificates.ts';
 import type { Contender, Setting } from './contenders/contender.ts';
 import { DIRECT } from './contenders/direct.ts';
 import { STANDARD, VARIANTS, startMentu } from './contenders/mentu.ts';
@@ -15,6 +15,9 @@ export class Field {
   readonly directory: string;
   readonly contenders: Contender[] = [DIRECT];
   readonly variants: Contender[] = [];
+  files!: OriginFiles;
+  /** What else is to be ended with it. */
+  readonly alsoEnds: (() => Promise<void>)[] = [];
   origin!: Origin;
   sse!: SseOrigin;
   #closed: Promise<Map<Contender, string[]>> | null = null;
@@ -28,6 +31,7 @@ export class Field {
     const field = new Field();
     options.onMade(field);
     const files = writeOriginFiles(field.directory, HOST);
+    field.files = files;
     field.origin = await startOrigin(field.directory, files, options.download);
     field.sse = await SseOrigin.start(files);
     const setting = (name: string): Setting => {
@@ -55,6 +59,7 @@ export class Field {
       // One that fails to end must not keep the others from ending.
       problems.set(contender, await contender.close().catch((error: unknown) => [`it did not end well: ${String(error)}`]));
     }
+    for (const end of this.alsoEnds) await end().catch(() => undefined);
     await this.origin?.process.stop();
     await this.sse?.close();
     return problems;

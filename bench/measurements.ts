@@ -94,7 +94,7 @@ export class Measurements {
 }
 
 /** What one contender still does must not fall into the turn of the next. */
-async function untilQuiet(process: ServerProcess): Promise<void> {
+export async function untilQuiet(process: ServerProcess): Promise<void> {
   for (let step = 0; step < QUIET_STEPS; step++) {
     const before = process.cpuSeconds();
     await sleep(QUIET_STEP);

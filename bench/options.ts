@@ -1,7 +1,7 @@
 /** The options of the benchmark's command line. */
 import { parseArgs } from 'node:util';
 
-export const PARTS = ['h1', 'h2', 'sse', 'download'] as const;
+export const PARTS = ['h1', 'h2', 'sse', 'download', 'streams', 'websocket', 'grpc', 'h3'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Options {
@@ -14,11 +14,11 @@ export interface Options {
   readonly out: string | null;
 }
 
-export const USAGE = `npm run bench -- [--quick] [--only h1,h2,sse,download] [--rounds N] [--seconds N] [--connections N] [--no-variants] [--out FILE]
+export const USAGE = `npm run bench -- [--quick] [--only h1,h2,sse,download,streams,websocket,grpc,h3] [--rounds N] [--seconds N] [--connections N] [--no-variants] [--out FILE]
 
   --quick        one round of 2 s and no variants of our own proxy
   --only         the parts to run (default: all)
-  --rounds       turns of each contender, in alternation (default 5; of streams and downloads at most 3)
+  --rounds       turns of each contender, in alternation (default 5; of all but h1 and h2 at most 3)
   --seconds      load in each turn (default 3)
   --connections  workers of the client (default 32)
   --no-variants  leave out our proxy with other presets

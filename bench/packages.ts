@@ -10,6 +10,8 @@ const NEEDED = [
   ['mitmdump', 'mitmproxy'],
   ['hey', 'hey'],
   ['curl', 'curl'],
+  ['gtlsclient', 'ngtcp2-client'],
+  ['caddy', 'caddy'],
 ] as const;
 const SYSTEM = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 

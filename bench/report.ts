@@ -2,6 +2,7 @@
 import { cpus, totalmem, type CpuInfo } from 'node:os';
 import type { Measurements, LoadTurn } from './measurements.ts';
 import type { Version } from './hey.ts';
+import { protocolLines, type ProtocolRow } from './protocols/protocol-turns.ts';
 import { median } from './statistics.ts';
 
 /** What must hold: ours in requests/s over theirs, HTTP/1.1. */
@@ -41,6 +42,7 @@ export interface Report {
   readonly versions: Readonly<Record<string, string>>;
   readonly settings: { readonly rounds: number; readonly seconds: number; readonly connections: number };
   readonly rows: readonly Row[];
+  readonly protocols: readonly ProtocolRow[];
 }
 
 export function rowOf(measured: Measurements, ours: Measurements, direct: Measurements, recorded: number | null): Row {
@@ -100,7 +102,7 @@ export function machineFacts(loadBefore: number): Report['machine'] {
 
 /** Markdown, as it may stand in a README. */
 export function tables(report: Report): string {
-  const { date, machine, versions, settings, rows } = report;
+  const { date, machine, versions, settings, rows, protocols } = report;
   const parts: string[] = [];
   for (const [version, title] of [['h1', 'HTTP/1.1, keep-alive'], ['h2', 'HTTP/2']] as const) {
     const measured = rows.flatMap((row) => (row[version] === null ? [] : [{ ...row, load: row[version] }]));
@@ -136,6 +138,8 @@ export function tables(report: Report): string {
       ),
     );
   }
+  const lines = protocolLines(protocols);
+  if (lines.length > 0) parts.push(table(['further protocols', '', 'per second', 'of no proxy', 'ours is', 'CPU µs for each'], lines));
   const tools = Object.entries(versions).map(([name, version]) => (version.startsWith(name) ? version : `${name} ${version}`));
   parts.push(`${date.slice(0, 10)}, ${machine.cores} cores (${machine.model}), shared by client, proxy and origin; ${settings.rounds} rounds of ${settings.seconds} s, ${settings.connections} workers, medians; ${tools.join(', ')}.`);
   return parts.join('\n\n') + '\n';

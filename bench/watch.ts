@@ -8,7 +8,7 @@ export class Watch {
 
   over(field: Field, { rounds, seconds }: Options): void {
     this.#field = field;
-    const limit = 240 + rounds * (11 * (seconds + 5) + 40);
+    const limit = 240 + rounds * (25 * (seconds + 5) + 40);
     this.#timer = setTimeout(() => void this.#stop(`gave up after ${limit} s`), limit * 1000).unref();
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => void this.#stop(`stopped by ${signal}`));
   }

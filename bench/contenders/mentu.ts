@@ -18,6 +18,8 @@ export interface MentuVariant {
   /** What a line of a recorded flow contains; null where no line is written. */
   readonly line: string | null;
   readonly signals: boolean;
+  /** Ports of UDP: where it takes HTTP/3, and the origin's, to which its name leads. */
+  readonly http3?: { readonly listen: number; readonly origin: number };
 }
 
 const HTTP_LINE = '"kind":"http"';
@@ -36,11 +38,11 @@ export async function startMentu(variant: MentuVariant, setting: Setting, nodeOp
   let preset = 'standard';
   if (typeof variant.preset === 'string') preset = variant.preset;
   else writeFileSync(join(directory, (preset = './preset.yaml')), variant.preset.yaml);
-  writeFileSync(join(directory, 'profile.json'), JSON.stringify({ interceptor: { hosts: { [HOST]: '127.0.0.1' }, trustedCAs: [files.authority] } }));
+  writeFileSync(join(directory, 'profile.json'), JSON.stringify({ interceptor: { hosts: { [HOST]: variant.http3 ? `127.0.0.1:${variant.http3.origin}` : '127.0.0.1' }, trustedCAs: [files.authority] } }));
   const process = new ServerProcess({
     name: variant.name,
     command: BIN,
-    args: ['proxy', '--listen', '127.0.0.1:0', '--preset', preset, '--profile', 'profile.json'],
+    args: ['proxy', '--listen', '127.0.0.1:0', '--preset', preset, '--profile', 'profile.json', ...(variant.http3 ? ['--http3-listen', `127.0.0.1:${variant.http3.listen}`] : [])],
     cwd: directory,
     env: { MENTU_HOME: home, NODE_OPTIONS: nodeOptions },
   });

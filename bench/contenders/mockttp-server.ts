@@ -10,6 +10,7 @@ writeFileSync(join(directory, 'ca.pem'), authority.cert);
 
 const server = getLocal({ https: { key: authority.key, cert: authority.cert }, http2: true, recordTraffic: false });
 await server.forAnyRequest().thenPassThrough({ additionalTrustedCAs: [{ certPath: trusted }] });
+await server.forAnyWebSocket().thenPassThrough({ additionalTrustedCAs: [{ certPath: trusted }] });
 
 const lines = createWriteStream(record, { flags: 'a', highWaterMark: 1024 * 1024 });
 const waiting = new Map<string, CompletedRequest>();
