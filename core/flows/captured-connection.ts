@@ -25,6 +25,8 @@ export class CapturedConnection implements Connection {
   verdict: Verdict | undefined = undefined;
   /** Why the upstream could not be reached when the connection was made. */
   failure: MentuError | undefined = undefined;
+  /** True where `failure` is that the client has not shown who it is: no plugin's answer is for it either. */
+  isClientRefused = false;
   link: UpstreamLink | null = null;
   /** True where the client can reach us by HTTP/3 as well. */
   servesHttp3 = false;

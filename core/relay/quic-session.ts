@@ -46,6 +46,7 @@ export class QuicSession {
     this.#onClose = onClose;
     connection.protocol = 'tls';
     connection.clientHello = arrival.hello;
+    connection.pinned = services.pinnedNames.has(connection);
   }
 
   begin(): void {
@@ -123,7 +124,10 @@ export class QuicSession {
     const alert = !isApplication && code >= ALERTS.first && code <= ALERTS.last ? code - ALERTS.first : null;
     const name = clientHello!.sni ?? host;
     const why = reason || (alert === null ? `the connection was closed with code ${code}` : `TLS alert ${alert}`);
-    if (alert !== null && REJECTIONS.has(alert)) return new MentuError('client_rejected_certificate', { host: name, pattern: hostPatternText(name, destination.port), reason: why });
+    if (alert !== null && REJECTIONS.has(alert)) {
+      this.#services.pinnedNames.learn(this.#connection);
+      return new MentuError('client_rejected_certificate', { host: name, pattern: hostPatternText(name, destination.port), reason: why });
+    }
     return by === 'timeout' ? new MentuError('client_aborted') : new MentuError('client_tls_failed', { reason: why });
   }
 

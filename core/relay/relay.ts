@@ -74,7 +74,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     this.flow.verdict = verdict;
     readRequest(this.flow, this.#recorder);
     if (verdict?.action === 'deny') this.#refuse(denied(this.flow, verdict, this.#recorder));
-    else if (verdict?.action === 'answer') this.#refuse(answered(verdict));
+    else if (verdict?.action === 'answer' && !this.flow.connection.isClientRefused) this.#refuse(answered(verdict));
     else this.#dispatch.begin(this, this.#onReady);
   }
 

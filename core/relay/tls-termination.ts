@@ -86,7 +86,11 @@ export function decryptClient({ connection, services }: Session, stream: Duplex,
     if (error) return done(rejection.judge(error), tls);
     const certificate = rule && shownCertificate(tls, rule);
     connection.secured(tls, certificate);
-    if (rule) connection.failure = clientAuthRefusal(rule, certificate, host) ?? connection.failure;
+    const refusal = rule && clientAuthRefusal(rule, certificate, host);
+    if (refusal) {
+      connection.failure = refusal;
+      connection.isClientRefused = true;
+    }
     tls.once('error', (late: Error) => {
       if (connection.flows === 0) connection.failure = rejection.judge(clientTlsError(late, options));
     });

@@ -80,6 +80,7 @@ export class InnerTls {
   #judge(hello: ClientHello): void {
     const { connection, services } = this.#session;
     connection.clientHello = hello;
+    connection.pinned = services.pinnedNames.has(connection);
     connection.protocol = 'tls';
     services.recorder.hooks.connect(connection, (verdict) => {
       connection.protocol = 'raw';

@@ -74,6 +74,13 @@ test('without a CA any certificate is taken and none is called verified; without
   );
 });
 
+test('what a plugin answers is for no client that is refused', async () => {
+  await using origin = await Origin.https((_request, response) => response.end('served'));
+  await using stage = await Stage.open({ 'api.test': origin }, { clientAuth: [rule()], tap: (hooks) => hooks.onRequest.tap('test', () => ({ action: 'answer', rule: 'mock', status: 200, body: 'mocked' })) });
+  assert.match((await curl(stage, 'https://api.test/')).stdout, /client_certificate_missing/);
+  assert.equal((await curl(stage, ...shown('agent'), 'https://api.test/')).stdout, 'mocked');
+});
+
 test('a rule is for its port, and for the server name as well as for the destination', () => {
   const auth = new ClientAuth([rule({ host: 'api.test:8443' }), rule({ host: '*.inner.test' })]);
   assert.equal(auth.for('api.test', 443), null);

@@ -55,6 +55,7 @@ before(async () => {
         of('enc-nginx', 'agent', { key: 'ours/agent.enc.key', passphraseEnv: 'E2E_PASSPHRASE' }),
         { host: 'p12-caddy.demo.test:443', pkcs12: 'ours/agent.p12', passphraseEnv: 'E2E_PASSPHRASE' },
         of('chain-caddy', 'chained'),
+        of('old', 'old'),
       ],
       clientAuth: [{ host: 'asked.demo.test', ca: 'guests/ca.pem', require: true }],
     },
@@ -153,6 +154,10 @@ row({ client: 'curl --cert', server: 'nginx', protocol: 'mutual TLS with the gue
   assert.equal(distinct(calls.map(({ flow }) => `${flow.tls?.version} HTTP/${flow.http_version}`)), 'TLSv1.2 HTTP/1.1 and TLSv1.2 HTTP/2 and TLSv1.3 HTTP/1.1 and TLSv1.3 HTTP/2');
   const count = (code: string | undefined): number => calls.filter(({ flow }) => flow.error?.code === code).length;
   return `${calls.length} flows: ${count(undefined)} verified, ${count('client_certificate_missing')} client_certificate_missing, ${count('client_certificate_invalid')} client_certificate_invalid`;
+});
+
+test('an expired certificate is told at the start', () => {
+  assert.match(job.stderr, /mentu: The client certificate for old\.demo\.test is not valid since \d{4}-.* \[client_certificate_expired\]/);
 });
 
 test('the guest finds nothing in the files, and not the passphrase', () => {

@@ -1,5 +1,6 @@
 import { cipherName, versionName } from '../../../core/tls/cipher-suites.ts';
 import { distinguishedName } from '../../../core/tls/distinguished-name.ts';
+import { HandshakeWatch } from '../../../core/relay/handshake-watch.ts';
 import { ServerFlight } from '../../../core/tls/server-flight.ts';
 import { originCA } from '../../stage/origin.ts';
 import { serverFlight } from '../../stage/server-flight.ts';
@@ -10,6 +11,8 @@ const inputs = [
   (await serverFlight({ ...asking, maxVersion: 'TLSv1.2' }, { ALPNProtocols: ['http/1.1'] })).bytes,
   (await serverFlight(asking, { ALPNProtocols: ['http/1.1'] })).bytes,
 ];
+
+const hello = { sni: 'api.test', alpn: ['h2'], versions: [0x0304, 0x0303], ciphers: [], groups: [], signatureAlgorithms: [], ech: false, ja4: '' };
 
 /** A protection that hides nothing, so that what is encrypted in truth is read as well. */
 const bare = (header: Buffer, fragment: Buffer) => (fragment.length === 0 ? null : { type: header.length === 5 ? 22 : 0, content: fragment });
@@ -27,6 +30,13 @@ const target: FuzzTarget = {
       flight.authorities?.forEach(distinguishedName);
     }
     distinguishedName(input);
+    const watch = new HandshakeWatch(hello);
+    const cut = Math.floor(random() * (input.length + 1));
+    for (const from of random() < 0.5 ? (['server', 'client'] as const) : (['client', 'server'] as const)) {
+      watch.pass(from, input.subarray(0, cut));
+      watch.pass(from, input.subarray(cut));
+    }
+    watch.finish(({ passthrough }) => JSON.stringify(passthrough));
   },
 };
 export default target;
