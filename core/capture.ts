@@ -131,7 +131,7 @@ export class Capture {
       if (destination.port === DNS_OVER_TLS_PORT) refuseDnsOverTls(recorder, socket, this.#connectionOf(socket, destination));
       else this.#accept(socket, destination, sessions);
     };
-    const network = new GuestNetwork(listeners, { dialler: this.dialler, recorder, nextId: () => this.#nextId(), warn: this.#options.warn, accept });
+    const network = new GuestNetwork(listeners, { dialler: this.dialler, recorder, http3: false, nextId: () => this.#nextId(), warn: this.#options.warn, accept });
     this.#listeners.add(network);
     return {
       close: () => {

@@ -2,7 +2,7 @@
 import { Malformed, sameNames } from './name.ts';
 import { TYPE } from './numbers.ts';
 import { ednsOf, type Question, type Response } from './message.ts';
-import { withoutAddressesAndKeys } from './service-parameters.ts';
+import { servedParameters } from './service-parameters.ts';
 import { FLAG, HEADER_BYTES, questionAt, readMessage, type WireMessage, type WireRecord } from './wire.ts';
 
 /** Real addresses lead past the names; what belongs to one message alone is not passed on. */
@@ -35,8 +35,9 @@ export function codeOf({ flags, additionals }: WireMessage): number {
  * Without addresses, and with service records that hold neither addresses nor the keys of Encrypted ClientHello: the
  * client asks for the addresses, and gets ours. A set of records that was changed is not signed any more, and an
  * answer with one is not authentic. Throws `Malformed`.
+ * @param http3 the client can reach us by it.
  */
-export function passedAnswer(answer: WireMessage): Response {
+export function passedAnswer(answer: WireMessage, http3: boolean): Response {
   let isChanged = false;
   const unsigned = new Set<number>([TYPE.A, TYPE.AAAA]);
   const changed = (records: readonly WireRecord[]): WireRecord[] =>
@@ -46,11 +47,11 @@ export function passedAnswer(answer: WireMessage): Response {
         return [];
       }
       if (!SERVICES.has(record.type)) return [record];
-      const data = withoutAddressesAndKeys(record.data);
+      const data = servedParameters(record.data, http3);
       if (data === record.data) return [record];
       isChanged = true;
       unsigned.add(record.type);
-      return [{ ...record, data }];
+      return data === null ? [] : [{ ...record, data }];
     });
   const sections = { answers: changed(answer.answers), authorities: changed(answer.authorities), additionals: changed(answer.additionals) };
   const signed = (records: readonly WireRecord[]): WireRecord[] => records.filter(({ type, data }) => !SIGNATURES.has(type) || data.length < 2 || !unsigned.has(data.readUInt16BE(0)));

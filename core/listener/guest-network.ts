@@ -24,6 +24,8 @@ export interface GuestListeners {
 export interface GuestNetworkOptions {
   readonly dialler: Dialler;
   readonly recorder: FlowRecorder;
+  /** The guest can reach us by HTTP/3. */
+  readonly http3: boolean;
   /** Ids of connections. */
   readonly nextId: () => string;
   readonly warn: (error: MentuError) => void;
@@ -36,10 +38,10 @@ export class GuestNetwork {
   readonly #listeners: TransparentListener[];
   #resolving = 0;
 
-  constructor({ tcp, dns }: GuestListeners, { dialler, recorder, nextId, accept, warn }: GuestNetworkOptions) {
+  constructor({ tcp, dns }: GuestListeners, { dialler, recorder, http3, nextId, accept, warn }: GuestNetworkOptions) {
     const pool = new SyntheticPool();
     this.#nameServers = new NameServers(dialler.dnsServers);
-    this.#dns = new DnsServer({ dialler, pool, nameServers: this.#nameServers, recorder, nextId, warn });
+    this.#dns = new DnsServer({ dialler, pool, nameServers: this.#nameServers, recorder, http3, nextId, warn });
     for (const socket of dns) this.#dns.serveUdp(socket);
     const names = { nameOf: (address: string): string | null => pool.nameOf(address) ?? null };
     this.#listeners = tcp.map((server) => {

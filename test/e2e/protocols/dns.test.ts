@@ -17,7 +17,7 @@ const TYPES: readonly (readonly [name: string, type: string, data: string, shown
   ['_sip._tcp', 'SRV', '5 10 5060 mail.zone.test.'],
   ['@', 'CAA', '0 issue "ca.test"'],
   ['@', 'NAPTR', '100 10 "S" "SIP+D2T" "" _sip._tcp.zone.test.'],
-  ['@', 'HTTPS', '1 . alpn="h3,h2" ipv4hint=203.0.113.7 ech=AEX+DQBB ipv6hint=2001:db8::7', '1 . alpn=h3,h2'],
+  ['@', 'HTTPS', '1 . alpn="h3,h2" ipv4hint=203.0.113.7 ech=AEX+DQBB ipv6hint=2001:db8::7', '1 . alpn=h2'],
   ['_foo', 'SVCB', '1 svc.zone.test. mandatory=alpn,ipv4hint alpn="foo" port=8443 ipv4hint=203.0.113.8', '1 svc.zone.test. mandatory=alpn alpn=foo port=8443'],
   ['_443._tcp', 'TLSA', '3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff'],
   ['@', 'SSHFP', '4 2 123456789abcdef67890123456789abcdef67890123456789abcdef123456789'],
@@ -81,7 +81,7 @@ const directly = (...args: string[]): string[] => linesOf(execFileSync('dig', [.
 const lookups = (name: string, type: string): (FlowRecord & { dns: DnsRecord })[] => job.lines.filter(({ kind, dns }) => kind === 'dns' && dns!.name === name && dns!.type === type) as (FlowRecord & { dns: DnsRecord })[];
 const isAddress = (line: string): boolean => / IN (?:A|AAAA|RRSIG (?:A|AAAA)) /.test(line);
 /** What the guest is not to get of an HTTPS or SVCB record. */
-const withoutHints = (line: string): string => line.replace(/ (?:ipv4hint|ipv6hint|ech)=\S+/g, '').replace(/,ipv4hint(?= )/, '');
+const withoutHints = (line: string): string => line.replace(/ (?:ipv4hint|ipv6hint|ech)=\S+/g, '').replace(/,ipv4hint(?= )/, '').replace('"h3,h2"', '"h2"');
 
 row({ client: 'dig', server: 'BIND 9', protocol: 'DNS over UDP, every type', result: '24 flows, the answers of BIND without addresses, hints and ECH keys' }, async () => {
   assert.equal(job.code, 0, job.stderr);

@@ -29,12 +29,12 @@ if (!answerTo(question, 7, answer) || !answerTo(question, 7, compressed) || comp
 const target: FuzzTarget = {
   name: 'DNS',
   inputs: [query, answer, compressed, json],
-  parse(input) {
+  parse(input, random) {
     asQuery(input);
     answerTo(question, 7, input);
     jsonAnswer(jsonQuestion(new URLSearchParams(input.toString('latin1'))) ?? jsonQuestion(new URLSearchParams({ name }))!, input.toString('utf8'));
     try {
-      const passed = passedAnswer(readMessage(input));
+      const passed = passedAnswer(readMessage(input), random() < 0.5);
       // What is passed on can be read, and what is recorded of it is JSON.
       const { bytes } = encodeResponse(decodeQuery(query)!, passed, 'tcp');
       readMessage(bytes);
