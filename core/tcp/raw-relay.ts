@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
-import { splice, type SpliceTap } from '../relay/splice.ts';
+import { splice, type SpliceEnd, type SpliceTap } from '../relay/splice.ts';
 import type { Session, Stage } from '../relay/stage.ts';
 import type { Outcome } from '../record.ts';
 import type { Dialled } from '../upstream/dialler.ts';
@@ -82,7 +82,14 @@ export class RawRelay implements Stage, SpliceTap {
 
   #join(): void {
     const tap = this.#watch ? this : null;
-    this.#part = splice(this.#client, this.#upstream!.socket, this.#session.connection.host, this.#bytes, (end) => this.end(end.outcome, end.error), tap);
+    this.#part = splice(this.#client, this.#upstream!.socket, this.#session.connection.host, this.#bytes, (end) => this.#ended(end), tap);
+  }
+
+  /** A server that hung up without a byte may have wanted a certificate. */
+  #ended({ outcome, error }: SpliceEnd): void {
+    const refusal = this.#upstream!.refusal;
+    if (!refusal || this.#bytes.down > 0 || error?.code !== 'upstream_aborted') return this.end(outcome, error);
+    void refusal().then((reason) => this.end(outcome, reason ?? error));
   }
 
   /** Never holds anything: the beginnings are in memory. */

@@ -74,6 +74,8 @@ export interface Dialled {
   readonly timing: { readonly dns: number | null; readonly connect: number; readonly tls?: number | null };
   /** Where it is secured already. */
   readonly tls?: UpstreamRecord['tls'];
+  /** Why a secured connection was closed that nothing came of: the server's verdict on our certificate, or on its absence; null where that was not it. */
+  readonly refusal?: () => Promise<MentuError | null>;
 }
 
 export interface DialledSocket extends Dialled {

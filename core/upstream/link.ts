@@ -79,9 +79,9 @@ export class UpstreamLink {
 
   /** A connection for another protocol than HTTP, secured where the target says so, and the caller's to close. Rejects with a `MentuError`. */
   async take(): Promise<Dialled> {
-    const { dialled, facts } = this.#takeReady() ?? (await this.#open());
+    const { dialled, facts, unproven } = this.#takeReady() ?? (await this.#open());
     dialled.socket.allowHalfOpen = true;
-    return { ...dialled, tls: facts.tls, timing: facts.timing };
+    return { ...dialled, tls: facts.tls, timing: facts.timing, ...(unproven ? { refusal: () => unproven.verdict() } : {}) };
   }
 
   #takeReady(): Opened | null {

@@ -10,6 +10,7 @@ import { Stage } from '../../stage/captured.ts';
 import { ClientCertificateFiles, PASSPHRASE } from '../../stage/client-certificates.ts';
 import { Origin, originCA } from '../../stage/origin.ts';
 import { curl } from '../../stage/program.ts';
+import { until } from '../../stage/wire.ts';
 
 const files = new ClientCertificateFiles();
 after(() => files[Symbol.dispose]());
@@ -89,6 +90,23 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     await using stage = await Stage.open({ 'api.test': origin }, { clientCertificates: [{ host: 'api.test', identity }] });
     assert.equal((await curl(stage, 'https://api.test/')).stdout, 'agent 7 of Agents CA');
     assert.equal((await stage.record()).upstream?.tls?.client_certificate?.sha256, files.sha256('agent.pem'));
+  });
+}
+
+for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+  test(`over ${version} a protocol that is not HTTP is shown it, or told that it lacks, as well`, async () => {
+    const options = { ...originCA.identity('api.test'), ca: files.text('ca.pem'), requestCert: true, rejectUnauthorized: true, minVersion: version, maxVersion: version, ALPNProtocols: undefined as never };
+    await using origin = await Origin.rawTls((socket) => socket.end(`+OK ${(socket as TLSSocket).getPeerCertificate().subject.CN}\r\n`), options);
+    for (const [rules, ended] of [[[{ host: 'api.test', identity: agent }], 'completed'], [[], 'failed']] as const) {
+      await using stage = await Stage.open({ 'api.test': origin }, { clientCertificates: rules });
+      const client = await stage.tlsWire('api.test', { ALPNProtocols: undefined }, 995);
+      client.write('CAPA\r\nQUIT\r\n');
+      await until('the end', () => client.ended);
+      client.socket.end();
+      const record = await stage.record();
+      assert.deepEqual([record.kind, record.outcome, record.error?.code], ['tcp', ended, ended === 'failed' ? 'client_certificate_required' : undefined]);
+      assert.equal(client.text, ended === 'failed' ? '' : '+OK agent 7\r\n');
+    }
   });
 }
 
