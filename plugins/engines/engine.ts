@@ -67,6 +67,24 @@ export interface PlaneListeners {
   readonly tcp: readonly Server[];
   /** UDP 53; replies sent to the sender reach the guest. */
   readonly dns: readonly Socket[];
+  /** All other UDP. Where nobody listens to it, it is refused. */
+  readonly udp: PlaneUdp;
+}
+
+/** A socket of UDP: its address, and its port. */
+export interface UdpPlace {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** UDP that no socket of ours is open for. */
+export interface PlaneUdp {
+  /** Tells of each datagram, as far as there are not too many. One may listen at a time. */
+  listen(onDatagram: ((data: Buffer, from: UdpPlace, to: UdpPlace) => void) | null): void;
+  /** A socket in the guest's network, bound to `to` and connected to `from`, that gets what else comes of that pair. The caller closes it. */
+  open(from: UdpPlace, to: UdpPlace): Promise<Socket>;
+  /** Tells the guest that nobody listens there. What it sends is dropped, and so is more of it for a while. */
+  refuse(from: UdpPlace, to: UdpPlace): void;
 }
 
 export interface GuestExit {

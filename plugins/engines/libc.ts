@@ -3,7 +3,7 @@
  * Every call is synchronous and short. Numbers are Linux's generic ones (x86_64 and aarch64 agree on them).
  */
 import { constants, openSync, readdirSync } from 'node:fs';
-import { constants as system } from 'node:os';
+import { CallError } from './call-error.ts';
 
 const AF = { 4: 2, 6: 10 } as const;
 const AF_UNIX = 1;
@@ -11,9 +11,16 @@ const SOCK = { tcp: 1, udp: 2 } as const;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_IP = 0;
 const SOL_IPV6 = 41;
-const IP_TRANSPARENT = 19;
-const IPV6_TRANSPARENT = 75;
 const IPV6_V6ONLY = 26;
+const TRANSPARENT: Readonly<Record<IpFamily, readonly [number, number]>> = { 4: [SOL_IP, 19], 6: [SOL_IPV6, 75] };
+const ON = Buffer.from(new Uint32Array([1]).buffer);
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const RECEIVE_DESTINATION: Readonly<Record<IpFamily, readonly [number, number]>> = { 4: [SOL_IP, 20], 6: [SOL_IPV6, 74] }; // IP_RECVORIGDSTADDR, IPV6_RECVORIGDSTADDR
+const SOCK_RAW = 3;
+const IPPROTO_RAW = 255;
+const MSG_DONTWAIT = 0x40;
+const POLLIN = 1;
 const CLONE_NEWNET = 0x40000000;
 const O_CLOEXEC = 0o2000000;
 const TUNSETIFF = 0x400454ca;
@@ -38,19 +45,7 @@ const RDTSC = Uint8Array.of(0x0f, 0x31, 0x48, 0xc1, 0xe2, 0x20, 0x48, 0x09, 0xd0
 
 type Call = (...args: unknown[]) => number;
 
-/** A call that failed, with the name of its error (`EPERM`). */
-export class CallError extends Error {
-  readonly errno: string;
-
-  constructor(call: string, number: number) {
-    const name = Object.entries(system.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
-    super(`${call}: ${name}`);
-    this.name = 'CallError';
-    this.errno = name;
-  }
-}
-
-type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'fcntl' | 'listen' | 'prlimit', Call>>;
+type Calls = Readonly<Record<'mount' | 'unshare' | 'setns' | 'socket' | 'setsockopt' | 'bind' | 'pipe2' | 'ioctl' | 'fcntl' | 'listen' | 'prlimit' | 'recvmsg' | 'sendto', Call>> & { readonly poll: (fds: Buffer, done: (error: unknown) => void) => void };
 
 export class LibC {
   readonly #calls: Calls;
@@ -67,7 +62,10 @@ export class LibC {
   static async load(): Promise<LibC> {
     const { default: koffi } = await import('koffi');
     const library = koffi.load(null);
+    koffi.struct('Piece', { base: 'void *', length: 'size_t' });
+    koffi.struct('Message', { name: 'void *', nameLength: 'uint32_t', pieces: 'Piece *', count: 'size_t', control: 'void *', controlLength: 'size_t', flags: 'int' });
     const call = (signature: string): Call => library.func(signature) as unknown as Call;
+    const poll = library.func('int poll(void *fds, ulong count, int timeout)');
     return new LibC(
       {
         mount: call('int mount(str source, str target, str type, unsigned long flags, str data)'),
@@ -81,6 +79,9 @@ export class LibC {
         listen: call('int listen(int fd, int backlog)'),
         prlimit: call('int prlimit(int pid, int resource, void *limits, void *old)'),
         fcntl: call('int fcntl(int fd, int command, long argument)'),
+        recvmsg: call('long recvmsg(int fd, Message *message, int flags)'),
+        sendto: call('long sendto(int fd, void *data, size_t length, int flags, void *address, uint addressLength)'),
+        poll: (fds, done) => poll.async(fds, fds.length / 8, -1, done),
       },
       (machineCode) => {
         const map = library.func('void *mmap(void *at, size_t length, int protection, int flags, int fd, long offset)');
@@ -124,18 +125,60 @@ export class LibC {
    * A transparent one may be given connections to any address (tproxy) and answers from that address.
    */
   wildcardSocket(kind: 'tcp' | 'udp', family: IpFamily, port: number, transparent: boolean): number {
-    const fd = this.#check('socket', this.#calls.socket(AF[family], SOCK[kind] | SOCK_CLOEXEC, 0));
-    const on = Buffer.from(new Uint32Array([1]).buffer);
-    if (family === 6) this.#check('IPV6_V6ONLY', this.#calls.setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, on, 4));
-    if (transparent) {
-      const [level, option] = family === 4 ? [SOL_IP, IP_TRANSPARENT] : [SOL_IPV6, IPV6_TRANSPARENT];
-      this.#check('IP_TRANSPARENT', this.#calls.setsockopt(fd, level, option, on, 4));
-    }
     const address = Buffer.alloc(family === 4 ? 16 : 28);
     new Uint16Array(address.buffer, address.byteOffset, 1)[0] = AF[family];
     address.writeUInt16BE(port, 2);
-    this.#check(`bind to port ${port}`, this.#calls.bind(fd, address, address.length));
+    return this.#boundSocket(kind, family, address, transparent, false);
+  }
+
+  /** The like for one address, which may be anyone's; several sockets may have it. @param address struct sockaddr_in or sockaddr_in6. */
+  foreignSocket(family: IpFamily, address: Buffer): number {
+    return this.#boundSocket('udp', family, address, true, true);
+  }
+
+  #boundSocket(kind: 'tcp' | 'udp', family: IpFamily, address: Buffer, transparent: boolean, shared: boolean): number {
+    const fd = this.#check('socket', this.#calls.socket(AF[family], SOCK[kind] | SOCK_CLOEXEC, 0));
+    if (family === 6) this.#switchOn(fd, SOL_IPV6, IPV6_V6ONLY);
+    if (transparent) this.#switchOn(fd, ...TRANSPARENT[family]);
+    if (shared) this.#switchOn(fd, SOL_SOCKET, SO_REUSEADDR);
+    this.#check('bind', this.#calls.bind(fd, address, address.length));
     return fd;
+  }
+
+  #switchOn(fd: number, level: number, option: number): void {
+    this.#check(`socket option ${level}/${option}`, this.#calls.setsockopt(fd, level, option, ON, 4));
+  }
+
+  /** Makes `receive` tell the destination of each datagram. */
+  tellDestinations(fd: number, family: IpFamily): void {
+    this.#switchOn(fd, ...RECEIVE_DESTINATION[family]);
+  }
+
+  /** A datagram, its sender's address and what the kernel says of it, each into its buffer. Its length; -1 where there is none. */
+  receive(fd: number, data: Buffer, name: Buffer, control: Buffer): number {
+    control.fill(0);
+    const message = { name, nameLength: name.length, pieces: { base: data, length: data.length }, count: 1, control, controlLength: control.length, flags: 0 };
+    return this.#calls.recvmsg(fd, message, MSG_DONTWAIT);
+  }
+
+  /** Calls back when one of the descriptors can be read or is closed at its other end. Takes a thread of the pool until then. */
+  whenReadable(fds: readonly number[], done: () => void): void {
+    const list = Buffer.alloc(8 * fds.length); // struct pollfd
+    fds.forEach((fd, i) => {
+      list.writeInt32LE(fd, 8 * i);
+      list.writeInt16LE(POLLIN, 8 * i + 4);
+    });
+    this.#calls.poll(list, done);
+  }
+
+  /** A socket for whole IP packets, close-on-exec, whose descriptor the caller owns. */
+  packetSocket(family: IpFamily): number {
+    return this.#check('socket', this.#calls.socket(AF[family], SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+  }
+
+  /** False where the kernel does not take it. */
+  sendPacket(fd: number, packet: Buffer, to: Buffer): boolean {
+    return this.#calls.sendto(fd, packet, packet.length, MSG_DONTWAIT, to, to.length) >= 0;
   }
 
   /** A Unix socket that listens, close-on-exec, whose descriptor the caller owns. It blocks, as programs that are handed one expect. */

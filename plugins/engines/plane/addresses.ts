@@ -13,6 +13,8 @@ export const MTU = 65_521;
 /** Where every TCP connection is led; the accepted socket's local port is still the original one. */
 export const CAPTURE_PORT = 15001;
 export const DNS_PORT = 53;
+/** Where UDP is led for which no socket is open; it carries its original destination. */
+export const UDP_PORT = 15002;
 
 /**
  * `ip -batch` lines for the plane's end. `guest` is the pid of a process in the guest's network namespace; null where the

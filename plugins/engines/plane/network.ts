@@ -17,6 +17,7 @@ import type { RunningCommand } from './command.ts';
 import { COUNTERS_COMMAND, parseCounters, ruleset } from './ruleset.ts';
 import type { PacketTap } from './packet-tap.ts';
 import type { RulesetOptions } from './ruleset.ts';
+import { UdpIntake } from './udp-intake.ts';
 
 /** Connections that wait to be accepted; the kernel's own limit (somaxconn) applies beneath. */
 const BACKLOG = 4096;
@@ -24,6 +25,8 @@ const BACKLOG = 4096;
 export interface PlaneSockets {
   readonly tcp: readonly Server[];
   readonly dns: readonly Socket[];
+  /** Null where the guest has no network. */
+  readonly udp: UdpIntake | null;
 }
 
 /** Tools that run in the plane. `links` waits for its lines. */
@@ -96,7 +99,7 @@ export class PlaneNetwork {
     } finally {
       libc.enterNetwork(plane);
     }
-    return new PlaneNetwork({ tcp: [], dns: [] }, tools, libc, { plane, guest });
+    return new PlaneNetwork({ tcp: [], dns: [], udp: null }, tools, libc, { plane, guest });
   }
 
   /** Calls `start` with the main thread in the guest's network namespace; what it forks stays there. */
@@ -135,10 +138,13 @@ export class PlaneNetwork {
     if (this.sockets.tcp.length === 0) return { udp: 0, other: 0 };
     const command = startCommand(this.#tools.nft, COUNTERS_COMMAND);
     command.feed('');
-    return parseCounters(await command.done);
+    const counted = parseCounters(await command.done);
+    this.sockets.udp?.drain();
+    return { ...counted, udp: counted.udp + (this.sockets.udp?.dropped ?? 0) };
   }
 
   close(): void {
+    this.sockets.udp?.close();
     if (this.#namespaces !== null) for (const fd of Object.values(this.#namespaces)) closeSync(fd);
     if (this.#tap !== null) closeSync(this.#tap);
   }
@@ -181,7 +187,7 @@ async function listen(libc: LibC, v6: boolean): Promise<PlaneSockets> {
     await settled(socket, (ready) => socket.bind({ fd }, ready));
     return socket;
   });
-  return { tcp: await Promise.all(tcp), dns: await Promise.all(dns) };
+  return { tcp: await Promise.all(tcp), dns: await Promise.all(dns), udp: new UdpIntake(libc, families) };
 }
 
 function settled(emitter: Server | Socket, start: (ready: () => void) => void): Promise<void> {

@@ -13,6 +13,7 @@ import { MentuError } from '../../../core/index.ts';
 import type { PlaneListeners } from '../engine.ts';
 import type { PacketStream } from './packet-stream.ts';
 import type { HelperExit, HelperMessage, HelperOptions, HelperReplies, HelperRequest } from './message.ts';
+import { HelperUdp } from './plane-udp.ts';
 
 /** No request but `start` takes long; a helper that does not answer within this is taken for lost. */
 const REPLY_LIMIT_MS = 30_000;
@@ -54,6 +55,7 @@ export class PlaneProcess<Start> {
   readonly #child: ChildProcess;
   readonly #waiting = new Map<number, Waiting>();
   readonly #received = { tcp: [] as Server[], dns: [] as Socket[] };
+  readonly #udp = new HelperUdp(this);
   #lastId = 0;
   readonly #startLimitMs: number;
   #settleListeners: Waiting;
@@ -127,13 +129,21 @@ export class PlaneProcess<Start> {
         else socket.destroy();
         return;
       }
+      case 'datagrams': {
+        const waiting = this.#waiting.get(message.id);
+        if (waiting) waiting.resolve(handle);
+        else (handle as Socket).close();
+        return;
+      }
+      case 'datagram':
+        return this.#udp.receive(message.data, message.from, message.to);
       case 'exited':
         return this.#settleExit(message.exit);
       case 'listener': {
         if (message.kind === 'tcp') this.#received.tcp.push(handle as Server);
         else this.#received.dns.push(handle as Socket);
         const { tcp, dns } = this.#received;
-        if (message.last) this.#settleListeners.resolve({ tcp: [...tcp], dns: [...dns] } satisfies PlaneListeners);
+        if (message.last) this.#settleListeners.resolve({ tcp: [...tcp], dns: [...dns], udp: this.#udp } satisfies PlaneListeners);
       }
     }
   }

@@ -4,6 +4,8 @@ import type { PlaneDrops } from '../engine.ts';
 import { GUEST } from './addresses.ts';
 import type { HelperExit, HelperMessage, HelperOptions, HelperReplies, HelperRequest } from './message.ts';
 import type { PlaneSockets } from './network.ts';
+import type { UdpIntake } from './udp-intake.ts';
+import type { Place } from './udp-packet.ts';
 
 /** A host that is gone is noticed within this, whatever the channel says. */
 const CONNECTION_CHECK_MS = 250;
@@ -20,10 +22,13 @@ export interface HelperService<Start> {
 }
 
 export class HelperPort<Start> {
+  #udp: UdpIntake | null = null;
+
   /** Serves until the host disconnects, also by dying; then closes the service and exits. */
   serve(service: HelperService<Start>): void {
     process.on('message', (request: HelperRequest<Start>) => {
       if (request.request === 'connect') return this.#connect(request.id, request.port);
+      if (request.request === 'open-udp') return void this.#openUdp(request.id, request.from, request.to);
       this.#answer(service, request).then(
         (value) => this.#send({ message: 'reply', id: request.id, value }),
         (error: unknown) => this.#send({ message: 'failure', id: request.id, reason: reasonOf(error) }),
@@ -52,7 +57,17 @@ export class HelperPort<Start> {
     });
   }
 
-  async #answer(service: HelperService<Start>, request: Exclude<HelperRequest<Start>, { request: 'connect' }>): Promise<unknown> {
+  async #openUdp(id: number, from: Place, to: Place): Promise<void> {
+    try {
+      if (this.#udp === null) throw new Error('the guest has no network');
+      const socket = await this.#udp.open(from, to);
+      process.send?.({ message: 'datagrams', id } satisfies HelperMessage, socket, {}, () => socket.close());
+    } catch (error) {
+      this.#send({ message: 'failure', id, reason: reasonOf(error) });
+    }
+  }
+
+  async #answer(service: HelperService<Start>, request: Exclude<HelperRequest<Start>, { request: 'connect' | 'open-udp' }>): Promise<unknown> {
     switch (request.request) {
       case 'start':
         return service.start(request.start);
@@ -66,6 +81,9 @@ export class HelperPort<Start> {
         return null;
       case 'drops':
         return service.drops();
+      case 'refuse-udp':
+        this.#udp?.refuse(request.from, request.to);
+        return null;
     }
   }
 
@@ -79,6 +97,8 @@ export class HelperPort<Start> {
       const message: HelperMessage = { message: 'listener', kind, last: index === all.length - 1 };
       process.send?.(message, socket, {}, () => socket.close());
     });
+    this.#udp = sockets.udp;
+    this.#udp?.start(({ from, to, data }) => this.#send({ message: 'datagram', from, to, data: data.toString('base64') }));
   }
 
   sendExit(exit: HelperExit): void {

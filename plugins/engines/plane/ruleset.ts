@@ -1,10 +1,10 @@
 /** The plane's nftables ruleset and its counters. */
 import type { PlaneDrops } from '../engine.ts';
-import { CAPTURE_PORT, DNS_PORT, GUEST, PLANE } from './addresses.ts';
+import { CAPTURE_PORT, DNS_PORT, GUEST, PLANE, UDP_PORT } from './addresses.ts';
 
 /** A guard that a test may leave out, to prove that its probe would succeed without it. */
 export interface RulesetOptions {
-  /** False leads every UDP packet to the DNS sockets instead of dropping what is not DNS. */
+  /** False leads every UDP packet to the DNS sockets instead of keeping them apart. */
   readonly dropUdp: boolean;
   /** `asked`: the guest's kernel asks for the plane's address by neighbour discovery, as a machine's does. */
   readonly neighbours?: 'permanent' | 'asked';
@@ -12,8 +12,8 @@ export interface RulesetOptions {
 
 /**
  * What the guest answers to connections of ours goes to their sockets, which are not the listener's. All other TCP
- * goes to the capture listener whatever its port, UDP 53 to the DNS sockets whatever its address; the rest is
- * dropped and counted. Neighbour discovery, router solicitation and multicast listener reports are what the guest's
+ * goes to the capture listener whatever its port, UDP 53 to the DNS sockets whatever its address, other UDP to one
+ * address to the sockets opened for it or else to where the host is asked; the rest is dropped and counted. Neighbour discovery, router solicitation and multicast listener reports are what the guest's
  * kernel says by itself: they are dropped uncounted where the neighbours are permanent. Only DNS needs its connections
  * tracked, to be answered from the address that was asked.
  */
@@ -27,10 +27,12 @@ table inet plane {
   chain arrivals {
     type filter hook prerouting priority raw; policy accept;
     meta l4proto tcp notrack
+    udp dport != ${DNS_PORT} notrack
   }
   chain replies {
     type filter hook output priority raw; policy accept;
     meta l4proto tcp notrack
+    udp sport != ${DNS_PORT} notrack
   }
   chain capture {
     type filter hook prerouting priority mangle; policy drop;
@@ -38,6 +40,8 @@ table inet plane {
     meta nfproto ipv4 meta l4proto tcp tproxy ip to :${CAPTURE_PORT} accept
     meta nfproto ipv6 meta l4proto tcp tproxy ip6 to :${CAPTURE_PORT} accept
     ${udp} accept
+    meta l4proto udp ip daddr != { 0.0.0.0/8, 224.0.0.0/3 } tproxy ip to :${UDP_PORT} accept
+    meta l4proto udp ip6 daddr != ff00::/8 tproxy ip6 to :${UDP_PORT} accept
     meta l4proto udp counter name dropped_udp drop
     ${discovery}
     icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } drop
