@@ -13,7 +13,8 @@ import type { Destination } from './flow.ts';
 import { CaptureHooks } from './hooks.ts';
 import { connectionLimit } from './listener/connection-limit.ts';
 import { ExplicitListener } from './listener/explicit.ts';
-import { GuestNetwork, type GuestListeners } from './listener/guest-network.ts';
+import { GuestNetwork, type GuestListeners, type GuestNetworkOptions } from './listener/guest-network.ts';
+import { GuestQuic } from './listener/guest-quic.ts';
 import { Http3Listener } from './listener/http3.ts';
 import { socketAddress } from './names/host.ts';
 import type { JobView } from './plugin.ts';
@@ -125,13 +126,13 @@ export class Capture {
 
   /** Captures the whole network of a guest. To close what is returned breaks off what the guest left open; a job may have several, one after the other. */
   captureGuest(listeners: GuestListeners): { close(): void } {
-    const sessions = new Set<ClientSession>();
+    const sessions = new Set<ClientSession | QuicSession>();
     const { recorder } = this.#services!;
     const accept = (socket: Socket, destination: Destination): void => {
       if (destination.port === DNS_OVER_TLS_PORT) refuseDnsOverTls(recorder, socket, this.#connectionOf(socket, destination));
       else this.#accept(socket, destination, sessions);
     };
-    const network = new GuestNetwork(listeners, { dialler: this.dialler, recorder, http3: false, nextId: () => this.#nextId(), warn: this.#options.warn, accept });
+    const network = new GuestNetwork(listeners, { dialler: this.dialler, recorder, nextId: () => this.#nextId(), warn: this.#options.warn, accept, quic: this.#guestQuic(sessions) });
     this.#listeners.add(network);
     return {
       close: () => {
@@ -140,6 +141,19 @@ export class Capture {
         for (const session of sessions) session.destroy();
       },
     };
+  }
+
+  /** QUIC of one guest; the transport is loaded when it is first wanted. */
+  #guestQuic(sessions: Set<ClientSession | QuicSession>): NonNullable<GuestNetworkOptions['quic']> {
+    let way: Http3Dialler | null = null;
+    const load: NonNullable<GuestNetworkOptions['quic']>['quic'] = async () => {
+      const { transport, reason } = await QuicTransport.load();
+      if (transport === null) return { quic: null, reason };
+      way = new Http3Dialler(transport, this.dialler, this.#upstreamTls);
+      return { quic: new GuestQuic(transport), reason: null };
+    };
+    let loaded: ReturnType<typeof load> | null = null;
+    return { quic: () => (loaded ??= load()), acceptQuic: (arrival, destination) => this.#acceptQuic(arrival, destination, way!, sessions) };
   }
 
   /** Captures what comes through an explicit proxy: HTTP and SOCKS5 on one port. */
@@ -159,15 +173,19 @@ export class Capture {
     return null;
   }
 
-  readonly #acceptQuic = (arrival: QuicArrival, destination: Destination, way: Http3Dialler): void => {
+  readonly #acceptQuic = (arrival: QuicArrival, destination: Destination, way: Http3Dialler, ofGuest?: Set<ClientSession | QuicSession>): void => {
     if (this.#closed || this.#sessions.size >= this.#maxConnections) return arrival.refuse(CONNECTION_REFUSED, 'too many connections');
-    const session = new QuicSession(this.#services!, way, arrival, new CapturedConnection(this.#nextId(), arrival.peer, destination), () => this.#sessions.delete(session));
+    const session = new QuicSession(this.#services!, way, arrival, new CapturedConnection(this.#nextId(), arrival.peer, destination), () => {
+      this.#sessions.delete(session);
+      ofGuest?.delete(session);
+    });
     this.#sessions.add(session);
+    ofGuest?.add(session);
     session.begin();
   };
 
   /** A connection to one destination. */
-  readonly #accept = (socket: Socket, destination: Destination, ofGuest?: Set<ClientSession>): void => {
+  readonly #accept = (socket: Socket, destination: Destination, ofGuest?: Set<ClientSession | QuicSession>): void => {
     if (this.#closed) return void socket.destroy();
     if (this.#sessions.size >= this.#maxConnections) return this.#refuse(socket, destination);
     const session = new ClientSession(this.#services!, socket, this.#connectionOf(socket, destination), () => {

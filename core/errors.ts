@@ -75,6 +75,14 @@ export const ERRORS = {
     message: 'The connection was refused: {limit} others are open.',
     remedy: 'Close connections that are not needed, or raise the limit of open files ("ulimit -n") of mentu-runtime.',
   },
+  udp_denied: {
+    message: 'UDP to {host} on port {port} was refused.',
+    remedy: 'Of UDP, only DNS and HTTP/3 leave a guest. Let the client use TCP.',
+  },
+  http3_unavailable: {
+    message: 'HTTP/3 was refused, because QUIC cannot be spoken here: {reason}.',
+    remedy: 'Nothing to mend where clients fall back to TCP. For HTTP/3, install the optional package @matrixai/quic for this platform (npm install --include=optional).',
+  },
   protocol_unsupported: {
     message: 'A plugin answered a connection that speaks neither TLS nor HTTP, in which there is no answer.',
     remedy: 'Let the plugin allow or deny such connections: their protocol is raw.',

@@ -20,7 +20,7 @@ export class PlainOutbound {
 
   constructor(listeners: GuestListeners, dialler: Dialler) {
     this.#dialler = dialler;
-    this.#network = new GuestNetwork(listeners, { dialler, recorder: nothingRecorded(), http3: false, nextId: () => '', warn: () => {}, accept: (socket, destination) => void this.#relay(socket, destination) });
+    this.#network = new GuestNetwork(listeners, { dialler, recorder: nothingRecorded(), nextId: () => '', warn: () => {}, accept: (socket, destination) => void this.#relay(socket, destination) });
   }
 
   close(): void {

@@ -9,6 +9,7 @@ import { serveDnsOverTcp } from '../dns/tcp.ts';
 import type { MentuError } from '../errors.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Dialler } from '../upstream/dialler.ts';
+import { UdpGate, type GuestUdp, type UdpGateOptions } from './guest-udp.ts';
 import { TransparentListener, type Accept } from './transparent.ts';
 
 /** Connections over which names are asked for, at once. */
@@ -19,31 +20,35 @@ export interface GuestListeners {
   readonly tcp: readonly Server[];
   /** UDP 53. */
   readonly dns: readonly UdpSocket[];
+  /** All other UDP. */
+  readonly udp?: GuestUdp | undefined;
 }
 
 export interface GuestNetworkOptions {
   readonly dialler: Dialler;
   readonly recorder: FlowRecorder;
-  /** The guest can reach us by HTTP/3. */
-  readonly http3: boolean;
   /** Ids of connections. */
   readonly nextId: () => string;
   readonly warn: (error: MentuError) => void;
   readonly accept: Accept;
+  /** How QUIC is served; left out, all UDP but DNS is refused. */
+  readonly quic?: (Pick<UdpGateOptions, 'acceptQuic' | 'quic'> & { readonly isReady: boolean }) | undefined;
 }
 
 export class GuestNetwork {
   readonly #dns: DnsServer;
   readonly #nameServers: NameServers;
   readonly #listeners: TransparentListener[];
+  readonly #udp: UdpGate | null;
   #resolving = 0;
 
-  constructor({ tcp, dns }: GuestListeners, { dialler, recorder, http3, nextId, accept, warn }: GuestNetworkOptions) {
+  constructor({ tcp, dns, udp }: GuestListeners, { dialler, recorder, nextId, accept, quic, warn }: GuestNetworkOptions) {
     const pool = new SyntheticPool();
     this.#nameServers = new NameServers(dialler.dnsServers);
-    this.#dns = new DnsServer({ dialler, pool, nameServers: this.#nameServers, recorder, http3, nextId, warn });
+    this.#dns = new DnsServer({ dialler, pool, nameServers: this.#nameServers, recorder, nextId, warn, get http3() { return quic?.isReady ?? false; } });
     for (const socket of dns) this.#dns.serveUdp(socket);
     const names = { nameOf: (address: string): string | null => pool.nameOf(address) ?? null };
+    this.#udp = udp && quic ? new UdpGate(udp, { recorder, nextId, names, ...quic }) : null;
     this.#listeners = tcp.map((server) => {
       return new TransparentListener(server, names, (socket, destination) => {
         if (destination.port === DNS_PORT) this.#resolve(socket);
@@ -54,6 +59,7 @@ export class GuestNetwork {
 
   close(): void {
     for (const listener of this.#listeners) listener.close();
+    this.#udp?.close();
     this.#dns.close();
     this.#nameServers.close();
   }

@@ -20,6 +20,7 @@ export interface RulesetOptions {
 export function ruleset({ dropUdp, neighbours = 'permanent' }: RulesetOptions): string {
   const discovery = neighbours === 'asked' ? 'icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept' : '';
   const udp = dropUdp ? `udp dport ${DNS_PORT}` : 'meta l4proto udp';
+  const untracked = (side: 'dport' | 'sport'): string => (dropUdp ? `udp ${side} != ${DNS_PORT} notrack` : '');
   return `
 table inet plane {
   counter dropped_udp {}
@@ -27,12 +28,12 @@ table inet plane {
   chain arrivals {
     type filter hook prerouting priority raw; policy accept;
     meta l4proto tcp notrack
-    udp dport != ${DNS_PORT} notrack
+    ${untracked('dport')}
   }
   chain replies {
     type filter hook output priority raw; policy accept;
     meta l4proto tcp notrack
-    udp sport != ${DNS_PORT} notrack
+    ${untracked('sport')}
   }
   chain capture {
     type filter hook prerouting priority mangle; policy drop;
