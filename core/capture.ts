@@ -130,9 +130,10 @@ export class Capture {
     const { recorder } = this.#services!;
     const accept = (socket: Socket, destination: Destination): void => {
       if (destination.port === DNS_OVER_TLS_PORT) refuseDnsOverTls(recorder, socket, this.#connectionOf(socket, destination));
-      else this.#accept(socket, destination, sessions);
+      else this.#accept(socket, destination, sessions, quic);
     };
-    const network = new GuestNetwork(listeners, { dialler: this.dialler, recorder, nextId: () => this.#nextId(), warn: this.#options.warn, accept, quic: this.#guestQuic(sessions) });
+    const quic = listeners.udp && this.#guestQuic(sessions);
+    const network = new GuestNetwork(listeners, { dialler: this.dialler, recorder, nextId: () => this.#nextId(), warn: this.#options.warn, accept, quic });
     this.#listeners.add(network);
     return {
       close: () => {
@@ -185,7 +186,7 @@ export class Capture {
   };
 
   /** A connection to one destination. */
-  readonly #accept = (socket: Socket, destination: Destination, ofGuest?: Set<ClientSession | QuicSession>): void => {
+  readonly #accept = (socket: Socket, destination: Destination, ofGuest?: Set<ClientSession | QuicSession>, quic?: GuestNetworkOptions['quic']): void => {
     if (this.#closed) return void socket.destroy();
     if (this.#sessions.size >= this.#maxConnections) return this.#refuse(socket, destination);
     const session = new ClientSession(this.#services!, socket, this.#connectionOf(socket, destination), () => {
@@ -194,6 +195,7 @@ export class Capture {
     });
     this.#sessions.add(session);
     ofGuest?.add(session);
+    void quic?.quic().then(({ reason }) => (session.connection.servesHttp3 = reason === null));
     session.begin();
   };
 
