@@ -144,17 +144,16 @@ export class Capture {
     };
   }
 
-  /** QUIC of one guest; the transport is loaded when it is first wanted. */
+  /** QUIC of one guest. The transport is loaded while the guest starts. */
   #guestQuic(sessions: Set<ClientSession | QuicSession>): NonNullable<GuestNetworkOptions['quic']> {
     let way: Http3Dialler | null = null;
-    const load: NonNullable<GuestNetworkOptions['quic']>['quic'] = async () => {
-      const { transport, reason } = await QuicTransport.load();
+    const loaded = QuicTransport.load().then(({ transport, reason }) => {
       if (transport === null) return { quic: null, reason };
       way = new Http3Dialler(transport, this.dialler, this.#upstreamTls);
       return { quic: new GuestQuic(transport), reason: null };
-    };
-    let loaded: ReturnType<typeof load> | null = null;
-    return { quic: () => (loaded ??= load()), acceptQuic: (arrival, destination) => this.#acceptQuic(arrival, destination, way!, sessions) };
+    });
+    const acceptQuic = (arrival: QuicArrival, destination: Destination): void => this.#acceptQuic(arrival, destination, way!, sessions);
+    return { quic: () => loaded, acceptQuic, get isReady() { return way !== null; } };
   }
 
   /** Captures what comes through an explicit proxy: HTTP and SOCKS5 on one port. */
@@ -195,7 +194,7 @@ export class Capture {
     });
     this.#sessions.add(session);
     ofGuest?.add(session);
-    void quic?.quic().then(({ reason }) => (session.connection.servesHttp3 = reason === null));
+    session.connection.servesHttp3 = quic?.isReady ?? false;
     session.begin();
   };
 
