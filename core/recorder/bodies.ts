@@ -68,14 +68,14 @@ export class BodyStore {
     return this.#used;
   }
 
-  /** A file for a body that has begun; null where the quota is used up. End it with `commit` or `discard`. */
-  create(): Spool | null {
+  /** A file for a body that has begun; null where the quota is used up. End it with `commit` or `discard`. @param highWater bytes that may wait before it asks for a pause. */
+  create(highWater?: number): Spool | null {
     if (this.#closed) return null;
     if (this.#used >= this.#options.quota || this.#files.size >= MAX_FILES) {
       this.#refuse('quota');
       return null;
     }
-    return this.#begin(this.#account);
+    return this.#begin(this.#account, highWater);
   }
 
   /** Gives the finished file its name. Calls back with `bodies/<sha256>`, or null where the body could not be kept. */
@@ -204,8 +204,8 @@ export class BodyStore {
     return settled;
   }
 
-  #begin(account: SpoolAccount): Spool {
-    const spool = new Spool(join(this.#directory, PARTIAL + randomBytes(12).toString('hex')), account);
+  #begin(account: SpoolAccount, highWater?: number): Spool {
+    const spool = new Spool(join(this.#directory, PARTIAL + randomBytes(12).toString('hex')), account, highWater);
     this.#spools.add(spool);
     return spool;
   }

@@ -12,6 +12,11 @@ const MAX_LISTED = 1000;
 /** Messages whose data are still on their way to a file; further ones ask the source to pause. */
 const MAX_UNFINISHED = 64;
 
+/** Bytes of lines that may wait for the disk: many short ones that outlive their turn are slow to collect. */
+const WAITING = 512 * 1024;
+/** Characters of a line that are written at once: pieces of all sizes would leave the memory in shreds. */
+const PIECE = 32 * 1024;
+
 export class MessageLog<Message extends MessageRecord> {
   readonly #settings: CaptureSettings;
   readonly #count = { up: 0, down: 0 };
@@ -92,7 +97,7 @@ export class MessageLog<Message extends MessageRecord> {
 
   #overflow(): void {
     this.#truncated = true;
-    this.#spool = this.#settings.keep === 'none' ? null : (this.#settings.store?.create() ?? null);
+    this.#spool = this.#settings.keep === 'none' ? null : (this.#settings.store?.create(WAITING) ?? null);
     if (!this.#spool) return;
     this.#hash = createHash('sha256');
     this.#spool.onDrain = () => {
@@ -104,10 +109,19 @@ export class MessageLog<Message extends MessageRecord> {
 
   #write(message: Message): void {
     if (!this.#spool) return;
-    const line = Buffer.from(JSON.stringify(message) + '\n');
-    this.#hash!.update(line);
-    // Who has not paused yet may find room that others still wait for.
-    this.#diskIsFull = !this.#spool.write(line);
+    const line = JSON.stringify(message) + '\n';
+    // Beside it, the message as bytes and as text.
+    this.#settings.reclaimer?.passed(3 * line.length);
+    for (let at = 0; at < line.length; ) {
+      let end = Math.min(at + PIECE, line.length);
+      // Not between the halves of a character.
+      if (end < line.length && (line.charCodeAt(end - 1) & 0xfc00) === 0xd800) end++;
+      const piece = Buffer.from(line.slice(at, end));
+      this.#hash!.update(piece);
+      // Who has not paused yet may find room that others still wait for.
+      this.#diskIsFull = !this.#spool.write(piece);
+      at = end;
+    }
   }
 
   get #isFull(): boolean {

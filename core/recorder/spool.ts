@@ -1,9 +1,8 @@
 import { close, constants, open, unlink, writev } from 'node:fs';
 import { Rope } from './rope.ts';
 
-/** A spool that has more bytes waiting than this asks its source to pause. Bytes. */
+/** A spool that has more bytes waiting than this asks its source to pause, until a quarter is left. Bytes. */
 const HIGH_WATER = 2 * 1024 * 1024;
-const LOW_WATER = 512 * 1024;
 
 /** What all spools of a store share. */
 export interface SpoolAccount {
@@ -28,6 +27,7 @@ export class Spool {
   /** Called once after each `write` that returned false, when there is room again. Never while `write` runs. */
   onDrain: (() => void) | null = null;
   readonly #account: SpoolAccount;
+  readonly #highWater: number;
   #waiting = new Rope();
   #inFlight = 0;
   #fd: number | null = null;
@@ -36,7 +36,8 @@ export class Spool {
   #failure: SpoolFailure | null = null;
   #ended: ((failure: SpoolFailure | null) => void) | null = null;
 
-  constructor(path: string, account: SpoolAccount) {
+  constructor(path: string, account: SpoolAccount, highWater = HIGH_WATER) {
+    this.#highWater = highWater;
     this.path = path;
     this.#account = account;
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -64,7 +65,7 @@ export class Spool {
     this.#account.pending += chunk.length;
     this.#waiting.add(chunk);
     this.#flush();
-    this.#full = this.#waiting.size + this.#inFlight > HIGH_WATER || this.#account.pending > this.#account.pendingLimit;
+    this.#full = this.#waiting.size + this.#inFlight > this.#highWater || this.#account.pending > this.#account.pendingLimit;
     return !this.#full;
   }
 
@@ -101,7 +102,7 @@ export class Spool {
 
   #drain(): void {
     const left = this.#waiting.size + this.#inFlight;
-    if (!this.#full || left > LOW_WATER || (left > 0 && this.#account.pending > this.#account.pendingLimit)) return;
+    if (!this.#full || left > this.#highWater / 4 || (left > 0 && this.#account.pending > this.#account.pendingLimit)) return;
     this.#full = false;
     this.onDrain?.();
   }

@@ -3,7 +3,9 @@ import { Server, ServerCredentials, status, type ServerDuplexStream, type Server
 import type { ServerIdentity } from './certificates.ts';
 
 const bytes = (message: Buffer): Buffer => message;
-const method = (name: string, requestStream: boolean, responseStream: boolean) => ({ path: `/demo.Echo/${name}`, requestStream, responseStream, requestSerialize: bytes, requestDeserialize: bytes, responseSerialize: bytes, responseDeserialize: bytes });
+/** A method whose messages are bytes. */
+export const grpcMethod = (path: string, requestStream: boolean, responseStream: boolean) => ({ path, requestStream, responseStream, requestSerialize: bytes, requestDeserialize: bytes, responseSerialize: bytes, responseDeserialize: bytes });
+const method = (name: string, requestStream: boolean, responseStream: boolean) => grpcMethod(`/demo.Echo/${name}`, requestStream, responseStream);
 
 const DEFINITION: ServiceDefinition = {
   unary: method('Unary', false, false),

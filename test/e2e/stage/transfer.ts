@@ -13,10 +13,10 @@ const KEY = Buffer.alloc(16, 7);
 export const KEYSTREAM = `openssl enc -aes-128-ctr -K ${KEY.toString('hex')} -iv ${Buffer.alloc(16).toString('hex')}`;
 const CHUNK = Buffer.alloc(256 * 1024);
 
-/** `size` bytes that cannot be compressed, the same each time: the keystream of AES in counter mode. */
-export function* keystream(size: number): Generator<Buffer> {
+/** `size` bytes that cannot be compressed, the same each time: the keystream of AES in counter mode. @param piece bytes at a time. */
+export function* keystream(size: number, piece = CHUNK.length): Generator<Buffer> {
   const cipher = createCipheriv('aes-128-ctr', KEY, Buffer.alloc(16));
-  for (let left = size; left > 0; left -= CHUNK.length) yield cipher.update(CHUNK.subarray(0, Math.min(left, CHUNK.length)));
+  for (let left = size; left > 0; left -= piece) yield cipher.update(CHUNK.subarray(0, Math.min(left, piece)));
 }
 
 export function digestOf(size: number): string {
