@@ -19,6 +19,7 @@ import { Http3Listener } from './listener/http3.ts';
 import { socketAddress } from './names/host.ts';
 import type { JobView } from './plugin.ts';
 import { CONNECTION_REFUSED, type QuicArrival } from './quic/arrival.ts';
+import { QuicKeyRelay } from './quic/key-relay.ts';
 import { QuicTransport } from './quic/transport.ts';
 import { UdpPort } from './quic/udp-port.ts';
 import type { FlowKind } from './record.ts';
@@ -91,6 +92,7 @@ export class Capture {
   readonly #sessions = new Set<ClientSession | ForwardSession | QuicSession>();
   #services: SessionServices | null = null;
   #store: BodyStore | null = null;
+  #quicKeys: QuicKeyRelay | null = null;
   #connections = 0;
   #closed = false;
 
@@ -147,7 +149,7 @@ export class Capture {
   /** QUIC of one guest. The transport is loaded while the guest starts. */
   #guestQuic(sessions: Set<ClientSession | QuicSession>): NonNullable<GuestNetworkOptions['quic']> {
     let way: Http3Dialler | null = null;
-    const loaded = QuicTransport.load().then(({ transport, reason }) => {
+    const loaded = this.#loadQuic().then(({ transport, reason }) => {
       if (transport === null) return { quic: null, reason };
       way = new Http3Dialler(transport, this.dialler, this.#upstreamTls);
       return { quic: new GuestQuic(transport), reason: null };
@@ -163,14 +165,18 @@ export class Capture {
 
   /** Captures what clients outside of a guest send to a bound UDP socket by HTTP/3. Gives why it cannot be, or null. */
   async captureHttp3(socket: UdpSocket): Promise<string | null> {
-    const { transport, reason } = await QuicTransport.load();
+    const { transport, reason } = await this.#loadQuic();
     if (transport === null) return reason;
     const port = new UdpPort(socket, null);
     this.dialler.ownEndpoints.add(port.local.address, port.local.port);
     const way = new Http3Dialler(transport, this.dialler, this.#upstreamTls);
-    const accept = (arrival: QuicArrival, destination: Destination): void => this.#acceptQuic(arrival, destination, way);
-    this.#listeners.add(new Http3Listener({ transport, port, maxConnections: this.#maxConnections, accept }));
+    this.#listeners.add(new Http3Listener({ transport, port, maxConnections: this.#maxConnections, accept: (arrival, destination) => this.#acceptQuic(arrival, destination, way) }));
     return null;
+  }
+
+  #loadQuic(): ReturnType<typeof QuicTransport.load> {
+    const { keyLog, job } = this.#options;
+    return QuicTransport.load((this.#quicKeys ??= keyLog ? new QuicKeyRelay(keyLog, job.directory) : null));
   }
 
   readonly #acceptQuic = (arrival: QuicArrival, destination: Destination, way: Http3Dialler, ofGuest?: Set<ClientSession | QuicSession>): void => {
@@ -239,5 +245,6 @@ export class Capture {
     await this.hooks.close();
     await this.#store?.close();
     this.#upstreamTls.close();
+    this.#quicKeys?.close();
   }
 }

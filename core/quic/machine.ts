@@ -1,5 +1,6 @@
 /** One QUIC connection as state without I/O: what `transport.ts` wraps, with results in the place of thrown texts. */
 import type { Endpoint } from '../flow.ts';
+import type { QuicKeyRelay } from './key-relay.ts';
 
 /** The package's connection, as far as it is used. */
 export interface NativeConnection {
@@ -59,14 +60,19 @@ export interface TransportError {
 /** One connection's state: datagrams in, datagrams out, and a timer that its owner keeps. */
 export class QuicMachine {
   readonly #connection: NativeConnection;
+  /** Until the handshake is complete. */
+  #keys: QuicKeyRelay | null;
   readonly #path: { readonly from: Place; readonly to: Place };
   /** After `read`: the stream has ended. */
   ended = false;
   /** After BROKEN. */
   code = 0;
 
-  constructor(connection: NativeConnection, local: Endpoint, peer: Endpoint) {
+  /** @param keys takes the secrets of the handshake. */
+  constructor(connection: NativeConnection, local: Endpoint, peer: Endpoint, keys: QuicKeyRelay | null) {
     this.#connection = connection;
+    this.#keys = keys;
+    if (keys) connection.setKeylog(keys.path);
     this.#path = { from: place(peer), to: place(local) };
   }
 
@@ -77,6 +83,7 @@ export class QuicMachine {
     } catch {
       // It shows as localError.
     }
+    if (this.#keys) this.#relayKeys(this.#keys);
   }
 
   /** Bytes written to `into`; 0 where there is nothing to send. */
@@ -170,9 +177,9 @@ export class QuicMachine {
     }
   }
 
-  /** Appends the connection's secrets to the file, in NSS's format. To be called before the first datagram. */
-  logKeys(file: string): void {
-    this.#connection.setKeylog(file);
+  #relayKeys(keys: QuicKeyRelay): void {
+    keys.drain();
+    if (this.#connection.isEstablished()) this.#keys = null;
   }
 
   get isEstablished(): boolean {

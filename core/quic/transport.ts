@@ -4,6 +4,7 @@
  */
 import type { Config, ConnectionConstructor, ConfigConstructor } from '@matrixai/quic/native/types.js';
 import type { Endpoint } from '../flow.ts';
+import type { QuicKeyRelay } from './key-relay.ts';
 import { QuicMachine, place } from './machine.ts';
 
 interface Binding {
@@ -49,16 +50,18 @@ export class TransportConfig {
 
 export class QuicTransport {
   readonly #binding: Binding;
+  readonly #keys: QuicKeyRelay | null;
 
-  private constructor(binding: Binding) {
+  private constructor(binding: Binding, keys: QuicKeyRelay | null) {
     this.#binding = binding;
+    this.#keys = keys;
   }
 
-  /** The transport, or why there is none. */
-  static async load(): Promise<{ readonly transport: QuicTransport; readonly reason: null } | { readonly transport: null; readonly reason: string }> {
+  /** The transport, or why there is none. @param keys takes the secrets of all its connections */
+  static async load(keys: QuicKeyRelay | null): Promise<{ readonly transport: QuicTransport; readonly reason: null } | { readonly transport: null; readonly reason: string }> {
     try {
       const { default: binding } = (await import('@matrixai/quic/native/quiche.js')) as { default: Binding };
-      return { transport: new QuicTransport(binding), reason: null };
+      return { transport: new QuicTransport(binding, keys), reason: null };
     } catch (error) {
       const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
       return { transport: null, reason };
@@ -91,18 +94,18 @@ export class QuicTransport {
     config.setDisableActiveMigration(true);
     // Its times of departure cannot be read from here.
     config.enablePacing(false);
-    config.logKeys();
+    if (this.#keys) config.logKeys();
     return new TransportConfig(config);
   }
 
   /** @param originalDcid where the client was asked to prove its address: the id that it chose first. */
   accept(config: TransportConfig, scid: Buffer, originalDcid: Buffer | null, local: Endpoint, peer: Endpoint): QuicMachine {
-    return new QuicMachine(this.#binding.Connection.accept(scid, originalDcid, place(local), place(peer), TransportConfig.valueOf(config)), local, peer);
+    return new QuicMachine(this.#binding.Connection.accept(scid, originalDcid, place(local), place(peer), TransportConfig.valueOf(config)), local, peer, this.#keys);
   }
 
   /** @param serverName null sends none, and the certificate's names are then not looked at. */
   connect(config: TransportConfig, serverName: string | null, scid: Buffer, local: Endpoint, peer: Endpoint): QuicMachine {
-    return new QuicMachine(this.#binding.Connection.connect(serverName, scid, place(local), place(peer), TransportConfig.valueOf(config)), local, peer);
+    return new QuicMachine(this.#binding.Connection.connect(serverName, scid, place(local), place(peer), TransportConfig.valueOf(config)), local, peer, this.#keys);
   }
 
   /** A Version Negotiation packet (RFC 9000, section 17.2.1). @param scid and dcid as the client sent them. */

@@ -8,13 +8,14 @@ import { connectQuic, type SecuredQuic } from '../../core/quic/client.ts';
 import type { QuicConnection, QuicEnd, QuicStream } from '../../core/quic/connection.ts';
 import { QuicEndpoint, type EndpointOptions } from '../../core/quic/endpoint.ts';
 import { IdentityConfigs } from '../../core/quic/identity-configs.ts';
+import type { QuicKeyRelay } from '../../core/quic/key-relay.ts';
 import { QuicTransport } from '../../core/quic/transport.ts';
 import { UdpPort, addressOnly } from '../../core/quic/udp-port.ts';
 
 export const MAX_DATAGRAM = 1350;
 
-export async function loadTransport(): Promise<QuicTransport> {
-  const { transport, reason } = await QuicTransport.load();
+export async function loadTransport(keys: QuicKeyRelay | null = null): Promise<QuicTransport> {
+  const { transport, reason } = await QuicTransport.load(keys);
   if (transport === null) throw new Error(reason);
   return transport;
 }
