@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 
 const SETUP = join(import.meta.dirname, '../../.ci/setup');
-/** Where Debian keeps python3-requests: under an empty mount, it is missing. */
-const REQUESTS = '/usr/lib/python3/dist-packages';
+/** Where Debian keeps PostgreSQL, and nothing else that is looked for: under an empty mount, it is missing. */
+const POSTGRESQL = '/usr/lib/postgresql';
 
 class Machine {
   readonly #folder = mkdtempSync(join(tmpdir(), 'mentu-setup-'));
@@ -65,24 +65,24 @@ test('npm packages are installed once, and again when the lock file lists others
 
 test('as root, what is missing of Debian is installed, after the lists were fetched', (t) => {
   const machine = new Machine(t);
-  const { code, output } = machine.run({ hidden: [REQUESTS] });
+  const { code, output } = machine.run({ hidden: [POSTGRESQL] });
   assert.equal(code, 0, output);
-  assert.match(output, /^Installing Debian packages: python3-requests$/m);
+  assert.match(output, /^Installing Debian packages: postgresql$/m);
   const [update, install, ...more] = machine.calls('apt-get');
   assert.equal(update, '-q update');
-  assert.match(install!, /^-q install -y --no-install-recommends .*Timeout=\d+ python3-requests$/);
+  assert.match(install!, /^-q install -y --no-install-recommends .*Timeout=\d+ postgresql$/);
   assert.deepEqual(more, []);
 });
 
 test('another user is told the line to run, and nothing is done', (t) => {
   const machine = new Machine(t);
-  const { code, output } = machine.run({ uid: 1000, hidden: [REQUESTS] });
+  const { code, output } = machine.run({ uid: 1000, hidden: [POSTGRESQL] });
   assert.equal(code, 1);
-  assert.ok(output.includes("sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends python3-requests'\n"), output);
+  assert.ok(output.includes("sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends postgresql'\n"), output);
   assert.deepEqual([...machine.calls('apt-get'), ...machine.calls('npm')], []);
 });
 
-for (const [name, hidden] of [['apt-get', [REQUESTS]], ['npm', []]] as const) {
+for (const [name, hidden] of [['apt-get', [POSTGRESQL]], ['npm', []]] as const) {
   test(`a failure of ${name} ends the set-up with its own words`, (t) => {
     const machine = new Machine(t);
     machine.program(name, 'echo "the disk is full" >&2; exit 100');

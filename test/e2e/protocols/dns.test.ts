@@ -1,8 +1,9 @@
 /** Look-ups of names from a guest, by BIND's own clients and curl, at BIND: what comes back, what is recorded, what never leaves. */
+import { Validator } from '@cfworker/json-schema';
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import type { DnsRecord, FlowRecord } from '../../../core/index.ts';
+import { flowRecordSchema, type DnsRecord, type FlowRecord } from '../../../core/index.ts';
 import { Bind } from '../stage/bind.ts';
 import { BARE_IPV4, Stage } from '../stage/stage.ts';
 import type { Job } from '../stage/workspace.ts';
@@ -175,5 +176,7 @@ test('what is not served gets its code, and every look-up is one line', () => {
   assert.match(parts.get('transfer')!, /Transfer failed/);
   const codes = job.lines.filter(({ kind, outcome }) => kind === 'dns' && outcome === 'failed').map(({ error, dns }) => `${dns!.class} ${dns!.type} ${dns!.code} ${error!.code}`);
   assert.deepEqual(codes.sort(), ['CH TXT REFUSED dns_unsupported', 'IN AXFR NOTIMP dns_unsupported']);
+  const validator = new Validator(flowRecordSchema as never, '2020-12', false);
+  for (const line of job.lines) assert.deepEqual(validator.validate(line).errors, [], JSON.stringify(line));
   assert.deepEqual([job.summary.lookups, job.summary.flows], [job.lines.length - job.flows.length, job.lines.length]);
 });
