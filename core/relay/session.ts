@@ -47,6 +47,8 @@ export class ClientSession implements Session, Stage {
   #stage: Stage | null = null;
   #silent: SilentClient | null = null;
   #ready: ReadyDialler | null = null;
+  /** Why the upstream of a client that says nothing is not dialled. */
+  #silenceDenied: Denial | null = null;
   #stopPeek: () => void = () => {};
   /** Counts what was peeked, so that a decision about silence does not outlive it. */
   #peeks = 0;
@@ -68,8 +70,9 @@ export class ClientSession implements Session, Stage {
 
   begin(): void {
     const silence = { after: graceFor(this.connection.destination.port), notify: () => this.#decideSilent() };
-    this.#stopPeek = peekFirstBytes(this.stream, SILENCE, (first) => this.#peeked(first), silence);
+    this.#stopPeek = peekFirstBytes(this.stream, SILENCE, this.#peeked, silence);
   }
+
 
   decrypted(stream: Duplex): void {
     this.stream = stream;
@@ -106,15 +109,14 @@ export class ClientSession implements Session, Stage {
     this.#ask('raw', (verdict) => {
       if (peek !== this.#peeks) return;
       const { connection } = this;
-      const dialled = verdict === undefined || verdict.action === 'allow' || verdict.action === 'passthrough';
-      if (dialled && connection.verdict === undefined) {
-        this.#silent = new SilentClient(this, (upstream) => this.#serverSpoke(upstream));
-        return this.proceed(this.#silent);
-      }
+      const dials = connection.verdict === undefined && (verdict === undefined || verdict.action === 'allow' || verdict.action === 'passthrough');
+      if (dials) return this.proceed((this.#silent = new SilentClient(this, (upstream) => this.#serverSpoke(upstream))));
       // What is not allowed to the unknown may be to HTTP: unless nothing else is to be expected, the client has its time to speak.
       connection.protocol = connection.clientHello ? 'tls' : 'raw';
       const denial = verdict?.action === 'deny' ? verdict : connection.verdict;
-      if (denial?.action === 'deny' && serverSpeaksFirst(connection.destination.port)) this.#denyRaw(denial);
+      if (denial?.action !== 'deny') return;
+      if (serverSpeaksFirst(connection.destination.port)) this.#denyRaw(denial);
+      else this.#silenceDenied = denial;
     });
   }
 
@@ -124,7 +126,7 @@ export class ClientSession implements Session, Stage {
     this.proceed(new RawRelay(this, { dialled }));
   }
 
-  #peeked(first: FirstBytes): void {
+  readonly #peeked = (first: FirstBytes): void => {
     this.#peeks++;
     if (first.kind === 'none') return this.#saidNothing(first.left);
     if (this.#silent) {
@@ -141,14 +143,15 @@ export class ClientSession implements Session, Stage {
     // Inside of TLS, HTTP is what the connection was judged for; each request is, besides.
     if (inTls && (first.kind === 'http1' || first.kind === 'http2')) return this.proceed(this.#stageFor(first, connection.verdict));
     this.#ask(PROTOCOLS[first.kind], (verdict) => this.#decided(first, verdict));
-  }
+  };
 
   #saidNothing(left: boolean): void {
     const error = new MentuError('no_request');
-    if (!this.#silent) return this.over(error);
-    if (left) this.#silent.end('aborted', error);
-    // Both sides are silent, and welcome to be.
-    else this.#silent.release().then((dialled) => this.proceed(new RawRelay(this, { dialled })), (failure: MentuError) => this.fail(failure));
+    if (this.#silent && left) return this.#silent.end('aborted', error);
+    // Both sides are silent, and welcome to be; what the client says one day is looked at all the same.
+    if (this.#silent) return void (this.#stopPeek = peekFirstBytes(this.stream, SILENCE, this.#peeked));
+    if (this.#silenceDenied && !left) return this.#denyRaw(this.#silenceDenied);
+    this.over(error);
   }
 
   #ask(protocol: 'tls' | 'http' | 'raw', decided: (verdict: Verdict | undefined) => void): void {

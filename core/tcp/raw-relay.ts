@@ -45,8 +45,14 @@ export class RawRelay implements Stage, SpliceTap {
   }
 
   begin(): void {
+    // Where the sinks are far behind, the connection waits like any other flow.
+    this.#session.services.recorder.admit(() => this.#admitted());
+  }
+
+  #admitted(): void {
     const { dialled } = this.#beginning;
     if (dialled) return this.#begun(dialled);
+    if (this.#isOver) return;
     openUpstream(this.#session, this.#dialling.signal).then(
       (opened) => this.#begun(opened),
       (error: MentuError) => {
