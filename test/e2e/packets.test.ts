@@ -89,6 +89,18 @@ test('keys.log has the keys of both sides, and decrypts what passes between us a
   }
 });
 
+test('HTTP/3 of a guest is read from its packets as well: frames, and what is in DATA', LIMIT, async () => {
+  const script = 'timeout 20 gtlsclient -q --exit-on-all-streams-close --timeout=10s api.demo.test 443 https://api.demo.test/over-quic';
+  const { flows, folder } = await stage.workspace.job(['--profile', 'packets.json'], ['sh', '-c', script]);
+  assert.deepEqual(flows.map(({ http_version, response }) => [http_version, response!.body]), [['3', '/over-quic had 0 bytes']]);
+  // Frames of type 0 are DATA, and those of type 1 HEADERS (RFC 9114, section 7.2), whose QPACK it does not decode.
+  const frames = tshark(join(folder, 'traffic.pcapng'), 'http3.frame_type', ['udp.srcport', 'http3.frame_type', 'http3.frame_payload']);
+  const ofServer = frames.filter(([port]) => port === '443');
+  assert.ok(ofServer.some(([, types]) => types!.split(',').includes('1')));
+  assert.ok(ofServer.some(([, , payloads]) => payloads?.split(',').includes(Buffer.from('/over-quic had 0 bytes').toString('hex'))));
+  assert.ok(frames.some(([port, types]) => port !== '443' && types!.split(',').includes('1')));
+});
+
 test('the proxy has no guest: it refuses pcap before it listens, and writes keys', LIMIT, async () => {
   const { code, stderr } = await stage.workspace.run('mentu-runtime', ['proxy', '--listen', '127.0.0.1:0', '--profile', 'packets.json']);
   assert.equal(code, 1);
