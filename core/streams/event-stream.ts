@@ -2,11 +2,10 @@
 import { EventGrammar } from './event-grammar.ts';
 import { EventsReading } from './events-reading.ts';
 import type { StreamFormat } from './format.ts';
-import { mediaTypeOf } from './media-type.ts';
 
 export const eventStream: StreamFormat = {
-  onResponse(flow, reading) {
-    if (mediaTypeOf(flow.response!.headers) !== 'text/event-stream') return;
+  onResponse(flow, mediaType, reading) {
+    if (mediaType !== 'text/event-stream') return;
     new EventsReading('event-stream', flow, reading, (events) => {
       const grammar = new EventGrammar(events);
       // What is no event yet when the body ends is none.

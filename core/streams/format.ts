@@ -9,9 +9,9 @@ export interface Reading {
   readonly host: MessageWatchHost;
 }
 
-/** Each is asked once per head. Who recognises its format gives a `RecordPart` to the flow and watchers to its tees. */
+/** Each is asked once per head, with its media type: in lower case, without parameters, empty where it has none. Who recognises its format gives a `RecordPart` to the flow and watchers to its tees. */
 export interface StreamFormat {
-  onRequest?(flow: HttpFlow, reading: Reading): void;
+  onRequest?(flow: HttpFlow, mediaType: string, reading: Reading): void;
   /** `flow.response` is there, and has a body. */
-  onResponse?(flow: HttpFlow, reading: Reading): void;
+  onResponse?(flow: HttpFlow, mediaType: string, reading: Reading): void;
 }

@@ -8,6 +8,7 @@ import { eventStream } from './event-stream.ts';
 import type { Reading, StreamFormat } from './format.ts';
 import { grpc } from './grpc.ts';
 import { lines } from './lines.ts';
+import { mediaTypeOf } from './media-type.ts';
 
 const FORMATS: readonly StreamFormat[] = [grpc, eventStream, lines, dnsOverHttps];
 
@@ -20,13 +21,17 @@ export interface StreamHost extends MessageWatchHost {
 /** Called once for each request head, after its taps. */
 export function readRequest(flow: HttpFlow, host: StreamHost): void {
   const reading = readingOf(flow, host);
-  if (reading) for (const format of FORMATS) format.onRequest?.(flow, reading);
+  if (!reading) return;
+  const mediaType = mediaTypeOf(flow.request.headers);
+  for (const format of FORMATS) format.onRequest?.(flow, mediaType, reading);
 }
 
 /** Called once for each head of a response that has a body, after its taps. */
 export function readResponse(flow: HttpFlow, host: StreamHost): void {
   const reading = readingOf(flow, host);
-  if (reading) for (const format of FORMATS) format.onResponse?.(flow, reading);
+  if (!reading) return;
+  const mediaType = mediaTypeOf(flow.response!.headers);
+  for (const format of FORMATS) format.onResponse?.(flow, mediaType, reading);
 }
 
 /** Null where nothing is recorded and nobody observes: then nobody reads. */

@@ -32,9 +32,9 @@ class GrpcReading implements RecordPart {
   }
 
   /** The response may be something else: what a proxy on the way says, for instance. */
-  respond(): void {
+  respond(mediaType: string): void {
     const { headers } = this.#flow.response!;
-    const format = grpcFormat(mediaTypeOf(headers));
+    const format = grpcFormat(mediaType);
     if (format === null) return;
     this.#down = new GrpcMessages('server', format, headers, this.#log, this.#flow, this.#reading);
     this.#flow.down.watch(this.#down);
@@ -57,15 +57,15 @@ class GrpcReading implements RecordPart {
 
 export const grpc: StreamFormat = {
   onRequest: begin,
-  onResponse(flow, reading) {
+  onResponse(flow, mediaType, reading) {
     const of = (): GrpcReading | undefined => flow.parts?.find((part) => part instanceof GrpcReading);
-    if (!of()) begin(flow, reading);
-    of()?.respond();
+    if (!of()) begin(flow, mediaTypeOf(flow.request.headers), reading);
+    of()?.respond(mediaType);
   },
 };
 
-function begin(flow: HttpFlow, reading: Reading): void {
-  const format = grpcFormat(mediaTypeOf(flow.request.headers));
+function begin(flow: HttpFlow, mediaType: string, reading: Reading): void {
+  const format = grpcFormat(mediaType);
   if (format !== null) flow.addPart(new GrpcReading(flow, format, reading));
 }
 

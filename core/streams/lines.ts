@@ -2,7 +2,6 @@
 import { EventsReading } from './events-reading.ts';
 import type { StreamFormat } from './format.ts';
 import { LineGrammar } from './line-grammar.ts';
-import { mediaTypeOf } from './media-type.ts';
 
 const LINES: ReadonlySet<string> = new Set([
   'application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonl', 'application/jsonlines', 'application/x-jsonlines', 'application/stream+json',
@@ -10,9 +9,8 @@ const LINES: ReadonlySet<string> = new Set([
 const SEQUENCE = /^application\/(?:[\w.+-]+\+)?json-seq$/;
 
 export const lines: StreamFormat = {
-  onResponse(flow, reading) {
-    const type = mediaTypeOf(flow.response!.headers);
-    const separatedBy = LINES.has(type) ? 'line-end' : SEQUENCE.test(type) ? 'record-separator' : null;
+  onResponse(flow, mediaType, reading) {
+    const separatedBy = LINES.has(mediaType) ? 'line-end' : SEQUENCE.test(mediaType) ? 'record-separator' : null;
     if (separatedBy === null) return;
     new EventsReading('ndjson', flow, reading, (events) => new LineGrammar(separatedBy, { data: (bytes) => events.data(bytes), line: () => events.event('', null) }));
   },
