@@ -1,4 +1,5 @@
 /** What an engine needs and lacks, and the proof of its sandbox: the report of `doctor`. */
+import { QuicTransport } from '../core/quic/transport.ts';
 import type { Finding } from '../plugins/engines/engine.ts';
 import { loadEngine, proveEngine } from './engines.ts';
 import { safeJson, visible, write } from './output.ts';
@@ -15,14 +16,16 @@ export async function reportEngine(name: string | null, json: boolean): Promise<
   const proven = ready ? await proveEngine(engine.name) : [];
   const findings = [...examined, ...proven];
   const ok = findings.every((finding) => finding.ok);
+  const { reason } = await QuicTransport.load();
   if (json) {
-    await write(`${safeJson({ engine: engine.name, boundary: engine.boundary, node: process.version, ok, findings }, 2)}\n`);
+    await write(`${safeJson({ engine: engine.name, boundary: engine.boundary, node: process.version, http3: { available: reason === null, reason }, ok, findings }, 2)}\n`);
     return ok ? 0 : 1;
   }
   await write(`engine: ${engine.name} (boundary: ${engine.boundary}), Node ${process.version}\n\n`);
   await section('what the engine needs', examined);
   if (ready) await section('self-test: each probe, with its control', proven);
   else await write('self-test: not run, for something is missing.\n');
+  await write(reason === null ? 'HTTP/3: captured.\n' : `HTTP/3: refused, so that clients fall back to TCP, for QUIC cannot be spoken here: ${visible(reason)}\n        npm install --include=optional @matrixai/quic\n`);
   await write(ok ? 'Everything holds.\n' : 'Not everything holds.\n');
   return ok ? 0 : 1;
 }

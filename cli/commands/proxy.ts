@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join, relative, resolve } from 'node:path';
-import { CertificateAuthority } from '../../core/capture.ts';
+import { CertificateAuthority, type Capture } from '../../core/capture.ts';
+import { addressOnlySocket } from '../../core/quic/udp-port.ts';
 import { MentuError, hostInUrl, splitAuthority } from '../../core/index.ts';
 import { defineCommand } from '../command.ts';
 import { badFlag } from '../flags.ts';
@@ -25,13 +26,15 @@ export default defineCommand({
   flags: {
     ...captureFlags,
     listen: { type: 'string', value: 'ADDRESS:PORT', description: `where to listen (default ${DEFAULT_LISTEN}); port 0 takes a free one` },
+    'http3-listen': { type: 'string', value: 'ADDRESS:PORT', description: 'take HTTP/3 there as well (UDP), for the name that a client asks for' },
     'ca-out': { type: 'string', value: 'FILE', description: 'write the CA certificate there (PEM)' },
     'ca-dir': { type: 'string', value: 'DIR', description: 'keep one CA there across starts; its key is readable by you alone' },
     json: { type: 'boolean', description: 'print the summary as one line of JSON on stderr' },
   },
   async run({ flags }) {
     const cwd = process.cwd();
-    const listen = listenAddress(flags.listen ?? DEFAULT_LISTEN);
+    const listen = listenAddress('--listen', flags.listen ?? DEFAULT_LISTEN);
+    const http3 = flags['http3-listen'] === undefined ? null : listenAddress('--http3-listen', flags['http3-listen']);
     const modules = new PluginModules();
     const defect = new DefectTrap();
     try {
@@ -50,6 +53,7 @@ export default defineCommand({
       await job.capture.start();
       job.capture.captureExplicit(server);
       note(`mentu: proxy on http://${hostInUrl(address)}:${port} and socks5h://${hostInUrl(address)}:${port}, record in ${relative(cwd, folder.path) || '.'}`);
+      if (http3 !== null) await listenHttp3(job.capture, http3);
       const status = StatusLine.open(() => statusText(job.counter.traffic, (performance.now() - started) / 1000), false);
       await Promise.race([untilStopped(), defect.caught]).finally(() => job.close());
       status?.close();
@@ -89,11 +93,11 @@ function summaryOf(settings: JobSettings, folder: { id: string; path: string }, 
   };
 }
 
-function listenAddress(text: string): { host: string; port: number } {
+function listenAddress(flag: string, text: string): { host: string; port: number } {
   const colon = text.lastIndexOf(':');
   const port = Number(text.slice(colon + 1));
   const host = splitAuthority(`${text.slice(0, Math.max(colon, 0))}:1`)?.host;
-  if (colon === -1 || host === undefined || !/^\d{1,5}$/.test(text.slice(colon + 1)) || port > 65_535) throw badFlag('--listen', `takes ADDRESS:PORT, and "${text}" was given`);
+  if (colon === -1 || host === undefined || !/^\d{1,5}$/.test(text.slice(colon + 1)) || port > 65_535) throw badFlag(flag, `takes ADDRESS:PORT, and "${text}" was given`);
   return { host, port };
 }
 
@@ -106,6 +110,25 @@ async function listening({ host, port }: { host: string; port: number }): Promis
     throw new MentuError('listen_failed', { address: `${hostInUrl(host)}:${port}`, reason: cause instanceof Error ? cause.message : String(cause) }, { cause });
   }
   return server;
+}
+
+async function listenHttp3(capture: Capture, { host, port }: { host: string; port: number }): Promise<void> {
+  const socket = addressOnlySocket(host);
+  const address = (): string => `${hostInUrl(host)}:${port}`;
+  try {
+    const ready = once(socket, 'listening');
+    socket.bind(port, host);
+    await ready;
+  } catch (cause) {
+    throw new MentuError('listen_failed', { address: address(), reason: cause instanceof Error ? cause.message : String(cause) }, { cause });
+  }
+  const bound = socket.address();
+  const reason = await capture.captureHttp3(socket);
+  if (reason !== null) {
+    socket.close();
+    throw new MentuError('http3_unavailable', { reason });
+  }
+  note(`mentu: HTTP/3 on ${hostInUrl(bound.address)}:${bound.port}`);
 }
 
 function untilStopped(): Promise<void> {

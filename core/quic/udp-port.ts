@@ -1,5 +1,5 @@
 /** A UDP socket as QUIC uses it: connected to one peer, or open to any. */
-import type { Socket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import type { Endpoint } from '../flow.ts';
 import { socketAddress } from '../names/host.ts';
@@ -64,7 +64,8 @@ export class UdpPort {
   }
 }
 
-/** For `createSocket` of sockets that send to addresses alone: no look-up, so no detour through the resolver's callback. */
-export function addressOnly(address: string, _options: unknown, done: (error: null, address: string, family: number) => void): void {
-  done(null, address, isIPv6(address) ? 6 : 4);
+/** A socket that sends to addresses alone: no look-up, so no detour through the resolver's callback. Its bind calls back at once. */
+export function addressOnlySocket(address: string): Socket {
+  const lookup = (name: string, _options: unknown, done: (error: null, address: string, family: number) => void): void => done(null, name, isIPv6(name) ? 6 : 4);
+  return createSocket({ type: isIPv6(address) ? 'udp6' : 'udp4', lookup: lookup as never });
 }

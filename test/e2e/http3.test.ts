@@ -1,8 +1,13 @@
 /** A guest's UDP: HTTP/3 is captured with a certificate for its name, all else is refused and recorded once for each destination. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
 import { BARE_IPV4, Stage } from './stage/stage.ts';
-import type { Job } from './stage/workspace.ts';
+import { flowsOf, until, type Job } from './stage/workspace.ts';
+
+const run = promisify(execFile);
 
 const LIMIT = { timeout: 90_000 };
 let stage: Stage;
@@ -62,4 +67,20 @@ for place in [('${BARE_IPV4}', 9), ('${BARE_IPV4}', 9), ('${BARE_IPV4}', 853), (
     assert.deepEqual([udp!.packets, udp!.first.data], [1, 'hello']);
   }
   assert.deepEqual(job.summary.dropped_packets, { udp: 4, other: 0 });
+});
+
+test('the proxy takes HTTP/3 from clients outside of a guest, for the name that they ask for', LIMIT, async () => {
+  stage.profile();
+  const child = stage.workspace.start('mentu-runtime', ['proxy', '--listen', '127.0.0.1:0', '--http3-listen', '127.0.0.1:0', '--profile', 'profile.json', '--ca-out', 'proxy-ca.pem']);
+  let stderr = '';
+  child.stderr!.on('data', (chunk) => (stderr += chunk));
+  const closed = once(child, 'close');
+  const [, folder, port] = await until('the proxy tells its ports', () => /record in (\S+)[^]*HTTP\/3 on 127\.0\.0\.1:(\d+)/.exec(stderr));
+  const hosts = stage.workspace.write('hosts', '127.0.0.1 api.demo.test\n');
+  const { stdout, stderr: told } = await run('unshare', ['-rm', 'sh', '-c', `mount --bind ${hosts} /etc/hosts && exec gtlsclient --exit-on-all-streams-close --timeout=10s api.demo.test ${port} https://api.demo.test/three`], { timeout: 30_000 }).catch((error: { stdout: string; stderr: string }) => error);
+  assert.match(stdout + told, /:status: 200/);
+  child.kill('SIGINT');
+  await closed;
+  const flows = flowsOf(stage.workspace.path(folder!));
+  assert.deepEqual(flows.map(({ outcome, request, response, server }) => [outcome, request!.http_version, response!.status, server.name, server.port]), [['completed', '3', 200, 'api.demo.test', 443]]);
 });

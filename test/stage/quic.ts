@@ -1,5 +1,5 @@
 /** A QUIC endpoint and a QUIC client of ours for tests, on loopback. */
-import { createSocket, type Socket } from 'node:dgram';
+import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { CertificateAuthority } from '../../core/capture.ts';
@@ -10,7 +10,7 @@ import { QuicEndpoint, type EndpointOptions } from '../../core/quic/endpoint.ts'
 import { IdentityConfigs } from '../../core/quic/identity-configs.ts';
 import type { QuicKeyRelay } from '../../core/quic/key-relay.ts';
 import { QuicTransport } from '../../core/quic/transport.ts';
-import { UdpPort, addressOnly } from '../../core/quic/udp-port.ts';
+import { UdpPort, addressOnlySocket } from '../../core/quic/udp-port.ts';
 
 export const MAX_DATAGRAM = 1350;
 
@@ -21,7 +21,7 @@ export async function loadTransport(keys: QuicKeyRelay | null = null): Promise<Q
 }
 
 export async function udpSocket(address = '127.0.0.1'): Promise<Socket> {
-  const socket = createSocket({ type: 'udp4', lookup: addressOnly as never });
+  const socket = addressOnlySocket(address);
   const listening = once(socket, 'listening');
   socket.bind(0, address);
   await listening;
