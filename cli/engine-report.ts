@@ -16,7 +16,7 @@ export async function reportEngine(name: string | null, json: boolean): Promise<
   const proven = ready ? await proveEngine(engine.name) : [];
   const findings = [...examined, ...proven];
   const ok = findings.every((finding) => finding.ok);
-  const { reason } = await QuicTransport.load();
+  const { reason } = await QuicTransport.load(null);
   if (json) {
     await write(`${safeJson({ engine: engine.name, boundary: engine.boundary, node: process.version, http3: { available: reason === null, reason }, ok, findings }, 2)}\n`);
     return ok ? 0 : 1;
