@@ -28,8 +28,8 @@ export interface DnsServerOptions {
   /** For what is not an address. */
   readonly nameServers: Pick<NameServers, 'ask'>;
   readonly recorder: FlowRecorder;
-  /** The guest can reach us by HTTP/3, so that records may offer it. */
-  readonly http3: boolean;
+  /** Whether the guest can reach us by HTTP/3, so that records may offer it; it may be able to some time after its start. */
+  readonly http3: () => boolean;
   /** Ids of connections. */
   readonly nextId: () => string;
   /** Told at the end where queries were lost. */
@@ -156,7 +156,7 @@ export class DnsServer {
   async #lookUp(question: Question, query: Query): Promise<Ending> {
     const start = performance.now();
     const { answer, server } = await this.#options.nameServers.ask(question, query);
-    return { ...completed(passedAnswer(answer, this.#options.http3)), server, ms: performance.now() - start };
+    return { ...completed(passedAnswer(answer, this.#options.http3())), server, ms: performance.now() - start };
   }
 
   #refuse(flow: QueryFlow, verdict: Extract<Verdict, { action: 'deny' }>): void {

@@ -45,7 +45,7 @@ export class GuestNetwork {
   constructor({ tcp, dns, udp }: GuestListeners, { dialler, recorder, nextId, accept, quic, warn }: GuestNetworkOptions) {
     const pool = new SyntheticPool();
     this.#nameServers = new NameServers(dialler.dnsServers);
-    this.#dns = new DnsServer({ dialler, pool, nameServers: this.#nameServers, recorder, nextId, warn, get http3() { return quic?.isReady ?? false; } });
+    this.#dns = new DnsServer({ dialler, pool, nameServers: this.#nameServers, recorder, nextId, warn, http3: () => quic?.isReady ?? false });
     for (const socket of dns) this.#dns.serveUdp(socket);
     const names = { nameOf: (address: string): string | null => pool.nameOf(address) ?? null };
     this.#udp = udp && quic ? new UdpGate(udp, { recorder, nextId, names, ...quic }) : null;

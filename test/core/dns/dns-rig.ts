@@ -63,7 +63,7 @@ export function rig({ gate, sink, pool = new SyntheticPool(), ...options }: RigO
   });
   const recorder = new FlowRecorder('job_dns', hooks, { limit: 1024, keep: 'none', reader: new BodyReader(1024), store: null }, null, () => {});
   let connections = 0;
-  const server = new DnsServer({ pool, dialler, recorder, nameServers: new NameServers([]), http3: false, nextId: () => `conn_${++connections}`, warn: (error) => void warnings.push(error), ...options });
+  const server = new DnsServer({ pool, dialler, recorder, nameServers: new NameServers([]), http3: () => false, nextId: () => `conn_${++connections}`, warn: (error) => void warnings.push(error), ...options });
   return { server, pool, recorder, asked, judged, records, warnings };
 }
 

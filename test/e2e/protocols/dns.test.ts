@@ -76,13 +76,15 @@ after(async () => {
   await stage.close();
 });
 
+/** HTTP/3 is offered once QUIC is ready, which may be after the question. */
+const withoutHttp3 = (line: string): string => line.replace('h3,', '');
 /** dig's lines without what stands for white space alone: name, class, type and data. */
-const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '' && !line.startsWith(';')).map((line) => line.replace(/\s+/g, ' ').replace(/^(\S+) \d+ /, '$1 ')).sort();
+const linesOf = (text: string): string[] => text.split('\n').filter((line) => line !== '' && !line.startsWith(';')).map(withoutHttp3).map((line) => line.replace(/\s+/g, ' ').replace(/^(\S+) \d+ /, '$1 ')).sort();
 const directly = (...args: string[]): string[] => linesOf(execFileSync('dig', [...DIG.split(' ').slice(1), '-p', String(bind.port), '@127.0.0.1', ...args], { encoding: 'utf8' }));
 const lookups = (name: string, type: string): (FlowRecord & { dns: DnsRecord })[] => job.lines.filter(({ kind, dns }) => kind === 'dns' && dns!.name === name && dns!.type === type) as (FlowRecord & { dns: DnsRecord })[];
 const isAddress = (line: string): boolean => / IN (?:A|AAAA|RRSIG (?:A|AAAA)) /.test(line);
 /** What the guest is not to get of an HTTPS or SVCB record. */
-const withoutHints = (line: string): string => line.replace(/ (?:ipv4hint|ipv6hint|ech)=\S+/g, '').replace(/,ipv4hint(?= )/, '').replace('"h3,h2"', '"h2"');
+const withoutHints = (line: string): string => line.replace(/ (?:ipv4hint|ipv6hint|ech)=\S+/g, '').replace(/,ipv4hint(?= )/, '');
 
 row({ client: 'dig', server: 'BIND 9', protocol: 'DNS over UDP, every type', result: '24 flows, the answers of BIND without addresses, hints and ECH keys' }, async () => {
   assert.equal(job.code, 0, job.stderr);
@@ -99,7 +101,7 @@ row({ client: 'dig', server: 'BIND 9', protocol: 'DNS over UDP, every type', res
     assert.equal(annotations['dns-signals']!['parent'], 'zone.test');
   }
   for (const [name, type, data, shown = data] of TYPES) {
-    assert.deepEqual(lookups(nameOf(name), type)[0]!.dns.answers, [{ name: nameOf(name), type, ttl: 300, data: shown }], type);
+    assert.deepEqual(lookups(nameOf(name), type)[0]!.dns.answers.map((answer) => ({ ...answer, data: withoutHttp3(answer.data) })), [{ name: nameOf(name), type, ttl: 300, data: shown }], type);
   }
   assert.deepEqual(lookups('chain.zone.test', 'MX')[0]!.dns.answers.map(({ name, type, data }) => `${name} ${type} ${data}`), ['chain.zone.test CNAME alias.zone.test.', 'alias.zone.test CNAME zone.test.', 'zone.test MX 10 mail.zone.test.']);
   return `${QUESTIONS.length} flows, the answers of BIND without addresses, hints and ECH keys`;
