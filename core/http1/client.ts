@@ -164,6 +164,8 @@ export class Http1Client implements BodyHandler, UpstreamConnection {
     socket.off('close', this.#onClose);
     socket.off('drain', this.#onDrain);
     socket.pause();
+    // Each half has an end of its own from here on.
+    socket.allowHalfOpen = true;
     if (rest.length > 0) socket.unshift(rest);
     exchange.events.onUpgrade(head, socket);
   }

@@ -42,6 +42,21 @@ describe('an upgrade', () => {
       assert.deepEqual(record.bytes, { up: 9 + 7 + 3, down: 11 + 18 + 7 });
     }));
 
+  test('whose origin ends its half first still hears the client', () =>
+    between(async (client, arrivals, stage) => {
+      client.write(ASK);
+      const upstream = await arrivals.next();
+      await upstream.take('\r\n\r\n');
+      upstream.write(AGREE);
+      await client.take('\r\n\r\n');
+      upstream.socket.end('bye');
+      assert.equal(await client.takeAll(), 'bye');
+      await sleep(50);
+      client.socket.end('bye too');
+      assert.equal(await upstream.takeAll(), 'bye too');
+      assert.equal((await stage.record()).outcome, 'completed');
+    }));
+
   test('that the origin declines is an exchange like any other', () =>
     between(async (client, arrivals, stage) => {
       client.write(ASK);

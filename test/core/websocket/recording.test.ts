@@ -9,8 +9,9 @@ import { test } from 'node:test';
 import { WebSocket, WebSocketServer, type ServerOptions } from 'ws';
 import type { FlowMessage, FlowRecord } from '../../../core/index.ts';
 import { Stage, type StageOptions } from '../../stage/captured.ts';
-import { Origin } from '../../stage/origin.ts';
-import { soon } from '../../stage/wire.ts';
+import { Arrivals, Origin } from '../../stage/origin.ts';
+import { soon, until } from '../../stage/wire.ts';
+import { clientFrame, frameOf } from './frame-bytes.ts';
 
 /** A server that does what `serve` says with each connection. */
 async function between(server: ServerOptions, serve: (socket: WebSocket) => void, act: (connect: (options?: object) => Promise<WebSocket>, stage: Stage) => Promise<void>, options: StageOptions = {}): Promise<void> {
@@ -183,3 +184,28 @@ test('when the capture ends in its midst, there is one record with the messages 
     assert.deepEqual([record.outcome, record.error?.code], ['aborted', 'shutting_down']);
     assert.deepEqual(brief(record), ['client text compressed 5 hello', 'server text compressed 5 hello']);
   }));
+
+test('a breach of the protocol is noted, its bytes pass, and the other direction is read on', async () => {
+  const arrivals = new Arrivals();
+  await using origin = await Origin.raw(arrivals.add);
+  await using stage = await Stage.open({ 'api.test': origin });
+  const client = await stage.wire('api.test');
+  client.write('GET /chat HTTP/1.1\r\nHost: api.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n');
+  const upstream = await arrivals.next();
+  await upstream.take('\r\n\r\n');
+  upstream.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n');
+  await client.take('\r\n\r\n');
+  const wrong = Buffer.concat([frameOf({ opcode: 1, payload: 'fine' }), frameOf({ opcode: 1, payload: 'half', fin: false }), frameOf({ opcode: 3, payload: 'what?' }), frameOf({ opcode: 1, payload: 'unread' })]);
+  upstream.write(wrong);
+  assert.equal(await client.takeBytes(wrong.length), wrong.toString('latin1'));
+  client.write(clientFrame({ opcode: 1, payload: 'still read' }));
+  await upstream.takeBytes(16);
+  client.socket.end();
+  await until('the end upstream', () => upstream.ended);
+  upstream.socket.end();
+  const record = await stage.record();
+  assert.equal(record.websocket!.fault, 'server: the opcode 3 is reserved');
+  assert.deepEqual(brief(record), ['server text 4 fine', 'server text 4 half', 'client text 10 still read']);
+  assert.deepEqual(record.websocket!.messages.map(({ data_truncated }) => data_truncated), [false, true, false]);
+  assert.deepEqual(record.bytes, { up: 16, down: wrong.length });
+});
