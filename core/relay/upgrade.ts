@@ -13,6 +13,8 @@ import { WebSocketRecording } from '../websocket/recording.ts';
 import { splice, type SpliceEnd, type SpliceTap } from './splice.ts';
 import { upgradeFor } from './translation.ts';
 
+/** What is made of a byte that is read beside, before it is a line of the record: unmasked, gathered, decoded. */
+const COPIES = 3;
 const COMPLETED: SpliceEnd = { outcome: 'completed', error: null };
 
 export class Upgrade {
@@ -79,7 +81,7 @@ export class Upgrade {
     const { reclaimer } = this.#recorder;
     return {
       pass: (from, chunk) => {
-        reclaimer.passed(chunk.length);
+        reclaimer.passed(tap === null ? chunk.length : COPIES * chunk.length);
         return tap === null || tap.pass(from, chunk);
       },
       set onDrain(drain: SpliceTap['onDrain']) {

@@ -177,6 +177,7 @@ describe('a WebSocket between the versions', () => {
     await wire.take('you said hi');
     wire.socket.write(clientFrame({ opcode: 8, payload: Buffer.from([3, 232]) }));
     await wire.takeAll();
+    wire.socket.end();
     const record = (await stage.recorded(3))[2]!;
     assert.deepEqual([record.kind, record.http_version, record.upstream?.http_version, record.request?.method, record.response?.status, record.outcome], ['websocket', '2', '1.1', 'CONNECT', 101, 'completed']);
     assert.equal(record.websocket?.subprotocol, 'chat');
