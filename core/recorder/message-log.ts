@@ -109,17 +109,20 @@ export class MessageLog<Message extends MessageRecord> {
 
   #write(message: Message): void {
     if (!this.#spool) return;
-    const line = JSON.stringify(message) + '\n';
+    for (const text of lineOf(message)) this.#writeText(text);
+  }
+
+  #writeText(text: string): void {
     // Beside it, the message as bytes and as text.
-    this.#settings.reclaimer?.passed(3 * line.length);
-    for (let at = 0; at < line.length; ) {
-      let end = Math.min(at + PIECE, line.length);
+    this.#settings.reclaimer?.passed(3 * text.length);
+    for (let at = 0; at < text.length; ) {
+      let end = Math.min(at + PIECE, text.length);
       // Not between the halves of a character.
-      if (end < line.length && (line.charCodeAt(end - 1) & 0xfc00) === 0xd800) end++;
-      const piece = Buffer.from(line.slice(at, end));
+      if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end++;
+      const piece = Buffer.from(text.slice(at, end));
       this.#hash!.update(piece);
       // Who has not paused yet may find room that others still wait for.
-      this.#diskIsFull = !this.#spool.write(piece);
+      this.#diskIsFull = !this.#spool!.write(piece);
       at = end;
     }
   }
@@ -133,4 +136,12 @@ export class MessageLog<Message extends MessageRecord> {
     this.#paused = false;
     this.onDrain?.();
   }
+}
+
+/** A line of the file. Base64 is put in as it is: to escape what needs it not would cost another copy of each long message. */
+function lineOf(message: MessageRecord): readonly string[] {
+  const { data, data_encoding } = message;
+  if (data === null || data_encoding !== 'base64' || data.length < PIECE) return [JSON.stringify(message) + '\n'];
+  const [before, after] = JSON.stringify({ ...message, data: null }).split('"data":null', 2) as [string, string];
+  return [`${before}"data":"`, data, `"${after}\n`];
 }
