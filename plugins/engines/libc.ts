@@ -60,8 +60,8 @@ export class LibC {
   static async load(): Promise<LibC> {
     const { default: koffi } = await import('koffi');
     const library = koffi.load(null);
-    koffi.struct('Piece', { base: 'void *', length: 'size_t' });
-    koffi.struct('Message', { name: 'void *', nameLength: 'uint32_t', pieces: 'Piece *', count: 'size_t', control: 'void *', controlLength: 'size_t', flags: 'int' });
+    const piece = koffi.struct({ base: 'void *', length: 'size_t' }); // without a name, which koffi would take once in a process
+    const message = koffi.struct({ name: 'void *', nameLength: 'uint32_t', pieces: koffi.pointer(piece), count: 'size_t', control: 'void *', controlLength: 'size_t', flags: 'int' });
     const call = (signature: string): Call => library.func(signature) as unknown as Call;
     const poll = library.func('int poll(void *fds, ulong count, int timeout)');
     return new LibC(
@@ -77,7 +77,7 @@ export class LibC {
         listen: call('int listen(int fd, int backlog)'),
         prlimit: call('int prlimit(int pid, int resource, void *limits, void *old)'),
         fcntl: call('int fcntl(int fd, int command, long argument)'),
-        recvmsg: call('long recvmsg(int fd, Message *message, int flags)'),
+        recvmsg: library.func('recvmsg', 'long', ['int', koffi.pointer(message), 'int']) as unknown as Call,
         sendto: call('long sendto(int fd, void *data, size_t length, int flags, void *address, uint addressLength)'),
         poll: (fds, done) => poll.async(fds, fds.length / 8, -1, done),
       },

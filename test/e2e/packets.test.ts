@@ -101,6 +101,12 @@ test('HTTP/3 of a guest is read from its packets as well: frames, and what is in
   assert.ok(frames.some(([port, types]) => port !== '443' && types!.split(',').includes('1')));
 });
 
+test('a command that is run again has one file for all of its guests', LIMIT, async () => {
+  const { folder, summary } = await stage.workspace.job(['--profile', 'packets.json', '--restart', 'on-failure:1'], ['sh', '-c', 'curl -sS --http1.1 https://api.demo.test/run; exit 3']);
+  assert.equal(summary.restarts, 1);
+  assert.deepEqual(tshark(join(folder, 'traffic.pcapng'), 'http.request', ['frame.interface_id', 'http.request.uri']), [['0', '/run'], ['1', '/run']]);
+});
+
 test('the proxy has no guest: it refuses pcap before it listens, and writes keys', LIMIT, async () => {
   const { code, stderr } = await stage.workspace.run('mentu-runtime', ['proxy', '--listen', '127.0.0.1:0', '--profile', 'packets.json']);
   assert.equal(code, 1);
