@@ -94,6 +94,14 @@ row({ client: 'Chromium', server: 'caddy', protocol: 'HTTP/3', result: '3 flows,
   return versions(page);
 });
 
+row({ client: 'curl', server: 'caddy', protocol: 'alt-svc over HTTP/2, in a guest that is served HTTP/3', result: '1 flow, HTTP/2, the entry of h3 passed on' }, async () => {
+  const job = await stage.workspace.job(['--profile', 'profile.json'], ['curl', '-sSi', `https://${HOST}/hello`]);
+  const flows = job.flows.filter(({ kind }) => kind === 'http');
+  assert.match(job.stdout, new RegExp(`^alt-svc: h3=":${caddy.port}"`, 'm'));
+  assert.equal(flows[0]!.annotations['core'], undefined);
+  return `${flows.length} flow, HTTP/${flows[0]!.http_version}, the entry of h3 passed on`;
+});
+
 row({ client: 'gtlsclient of ngtcp2', server: 'caddy', protocol: 'HTTP/3 to a denied name', result: '1 flow, denied, 403, 1 violation' }, async () => {
   const job = await stage.workspace.job(['--profile', 'profile.json'], ['sh', '-c', gtlsclient(DENIED, '/hello').replace(' -q', '')]);
   assert.match(job.stdout + job.stderr, /:status: 403/);
