@@ -9,7 +9,7 @@ import { Http3Session } from './session.ts';
 export class Http3Client {
   readonly #session: Http3Session;
   readonly #host: string;
-  readonly #onClose: () => void;
+  readonly #onClose: (end: QuicEnd) => void;
   readonly #open = new Set<Http3UpstreamExchange>();
   /** Exchanges for which the server allows no stream yet, in the order in which they came. */
   readonly #queue: Http3UpstreamExchange[] = [];
@@ -17,7 +17,7 @@ export class Http3Client {
   #used = 0;
 
   /** @param host names the upstream in errors. */
-  constructor(connection: QuicConnection, host: string, onClose: () => void) {
+  constructor(connection: QuicConnection, host: string, onClose: (end: QuicEnd) => void) {
     this.#host = host;
     this.#onClose = onClose;
     this.#session = new Http3Session(connection, 'client', {
@@ -96,6 +96,6 @@ export class Http3Client {
     for (const exchange of [...this.#open]) exchange.connectionGone(error);
     this.#open.clear();
     this.#queue.length = 0;
-    this.#onClose();
+    this.#onClose(end);
   }
 }

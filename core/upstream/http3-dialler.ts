@@ -43,7 +43,7 @@ export class Http3Dialler implements Http3Way {
   async connect({ host, address, port, tls }: LinkTarget, signal: AbortSignal): Promise<Http3Connected | null> {
     if (!tls) return null;
     const name = identity(tls.serverName, host);
-    const key = `${host}|${address}|${port}|${name}`;
+    const key = keyOf({ host, address, port, tls });
     // A server that asks for a certificate is shown ours over TCP.
     if (this.#isSilent(key) || this.#tls.hasIdentityFor({ dialled: host, host: name, port })) return null;
     try {
@@ -54,6 +54,10 @@ export class Http3Dialler implements Http3Way {
       this.#remember(key);
       return null;
     }
+  }
+
+  avoid(target: LinkTarget): void {
+    this.#remember(keyOf(target));
   }
 
   async #first({ targets, dns }: NonNullable<Awaited<ReturnType<Dialler['datagramTargets']>>>, names: { host: string; serverName: string | null }, signal: AbortSignal): Promise<Http3Connected> {
@@ -83,4 +87,8 @@ export class Http3Dialler implements Http3Way {
     if (this.#silent.size >= MAX_ENTRIES) this.#silent.delete(this.#silent.keys().next().value!);
     this.#silent.set(key, performance.now() + LIFETIME);
   }
+}
+
+function keyOf({ host, address, port, tls }: Pick<LinkTarget, 'host' | 'address' | 'port' | 'tls'>): string {
+  return `${host}|${address}|${port}|${tls?.serverName}`;
 }

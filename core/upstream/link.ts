@@ -8,6 +8,7 @@ import { Http1Client } from '../http1/client.ts';
 import { Http2Client } from '../http2/client.ts';
 import { Http3Client } from '../http3/client.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
+import type { QuicEnd } from '../quic/connection.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { Dialled, UpstreamDialler } from './dialler.ts';
 import { openConnection, type LinkFacts, type Http3Way, type LinkTarget, type Opened } from './opening.ts';
@@ -170,7 +171,11 @@ export class UpstreamLink {
       const { connection, facts } = connected;
       if (this.#closed) connection.close(0x100, '');
       this.#abort.signal.throwIfAborted();
-      this.#add((gone) => ({ facts, client: new Http3Client(connection, this.target.host, gone), unproven: null }));
+      const over = (end: QuicEnd, gone: () => void): void => {
+        if (end.by === 'failed') way.avoid(this.target);
+        gone();
+      };
+      this.#add((gone) => ({ facts, client: new Http3Client(connection, this.target.host, (end) => over(end, gone)), unproven: null }));
       return true;
     } finally {
       this.#dialling--;

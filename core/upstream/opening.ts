@@ -24,6 +24,8 @@ export interface LinkTarget {
 export interface Http3Way {
   /** Null where there is none to this upstream. Rejects with the signal's reason only. */
   connect(target: LinkTarget, signal: AbortSignal): Promise<{ readonly connection: QuicConnection; readonly facts: LinkFacts } | null>;
+  /** A connection stood and failed all the same, as where the server did not like our certificate: there is no way for a while. */
+  avoid(target: LinkTarget): void;
 }
 
 /** What is known of a connection once it stands; times in milliseconds. */

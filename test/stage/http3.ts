@@ -36,10 +36,10 @@ export class Http3Origin implements AsyncDisposable {
     this.#endpoint = endpoint;
   }
 
-  /** @param raw takes a connection as it is, in place of the codec. */
-  static async open(onExchange: (exchange: ClientExchange) => void, raw?: (connection: QuicConnection) => void): Promise<Http3Origin> {
+  /** @param raw takes a connection as it is, in place of the codec. @param at a port of its own choice. */
+  static async open(onExchange: (exchange: ClientExchange) => void, raw?: (connection: QuicConnection) => void, at?: number): Promise<Http3Origin> {
     const transport = await loadTransport();
-    const port = new UdpPort(await udpSocket(), null);
+    const port = new UdpPort(await udpSocket('127.0.0.1', at), null);
     const endpoint = new QuicEndpoint({
       transport,
       configs: new IdentityConfigs(transport, ['h3'], MAX_DATAGRAM),

@@ -20,10 +20,10 @@ export async function loadTransport(keys: QuicKeyRelay | null = null): Promise<Q
   return transport;
 }
 
-export async function udpSocket(address = '127.0.0.1'): Promise<Socket> {
+export async function udpSocket(address = '127.0.0.1', port = 0): Promise<Socket> {
   const socket = addressOnlySocket(address);
   const listening = once(socket, 'listening');
-  socket.bind(0, address);
+  socket.bind(port, address);
   await listening;
   return socket;
 }

@@ -8,7 +8,6 @@ import type { FlowRecord } from '../../../core/index.ts';
 import type { Http3Client } from '../../../core/http3/client.ts';
 import { Stage, type StageOptions } from '../../stage/captured.ts';
 import { Http3Origin, ask, http3Client, listenHttp3 } from '../../stage/http3.ts';
-import { Origin } from '../../stage/origin.ts';
 import { soon, until } from '../../stage/wire.ts';
 
 const sum = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -218,25 +217,6 @@ test('an origin that goes away (GOAWAY): what is under way is served, the rest g
       await stage.recorded(2);
     },
   );
-});
-
-describe('an origin without HTTP/3', () => {
-  test('is asked over HTTP/2, and is not tried again for a while', async () => {
-    await using origin = await Origin.h2((stream, _headers, raw) => {
-      stream.respond({ ':status': 200, 'x-host': String(raw.includes('host')) });
-      stream.end('over h2');
-    });
-    await using stage = await Stage.open({ 'api.test': origin });
-    const port = await listenHttp3(stage);
-    for (let i = 0; i < 2; i++) {
-      const client = await http3Client(stage, port);
-      const start = performance.now();
-      assert.equal(String((await ask(client)).body), 'over h2');
-      assert.ok(performance.now() - start < 1900, 'a closed port is no time-out');
-      client.destroy();
-    }
-    for (const record of await stage.recorded(2)) assert.deepEqual([record.http_version, record.upstream?.http_version, record.response?.http_version], ['3', '2', '2']);
-  });
 });
 
 test('a denied name is answered 403 with its violation, and nothing goes upstream', async () => {
