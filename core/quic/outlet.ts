@@ -3,6 +3,8 @@ import type { QuicMachine } from './machine.ts';
 
 /** Bytes of a slab; a new one is made when it is used up. */
 const SLAB = 128 * 1024;
+/** The first one, which is all that many connections need. */
+const FIRST_SLAB = 8 * 1024;
 /** Datagrams that announce a close. */
 const MAX_CLOSING = 8;
 
@@ -23,7 +25,7 @@ export class Outlet {
       // Where the transport finds no packet for its close, it makes empty ones without end.
       if (machine.localError !== null) closing++;
       if (this.#slab.length - this.#used < this.#maxDatagram) {
-        this.#slab = Buffer.allocUnsafeSlow(SLAB);
+        this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#slab.length === 0 ? FIRST_SLAB : SLAB, this.#maxDatagram));
         this.#used = 0;
       }
       const length = machine.send(this.#slab.subarray(this.#used, this.#used + this.#maxDatagram));
