@@ -47,6 +47,7 @@ export async function startMentu(variant: MentuVariant, setting: Setting, nodeOp
     env: { MENTU_HOME: home, NODE_OPTIONS: nodeOptions },
   });
   const port = Number((await process.said(/proxy on http:\/\/127\.0\.0\.1:(\d+)/))[1]);
+  if (variant.http3) await process.said(/HTTP\/3 on /);
   const record = join(directory, '.mentu/jobs/latest/flows.jsonl');
   const recorded = async (): Promise<number | null> => (variant.line === null ? null : countLines(record, variant.line));
   return {
