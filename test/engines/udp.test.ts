@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Guest, UdpPlace } from '../../plugins/engines/engine.ts';
-import { ENGINES } from './engines.ts';
+import { ENGINES, NAMESPACE } from './engines.ts';
 import { runJob } from './job.ts';
 
 /** Speaks to each place from sockets of its own, and prints what comes back. */
@@ -57,3 +57,20 @@ for (const engine of ENGINES) {
     });
   });
 }
+
+test('a flood of datagrams to as many places is counted to the last one, and shown to the host at a bounded rate', async () => {
+  let shown = 0;
+  const script = "import socket\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nfor i in range(20000): s.sendto(b'x' * 100, ('203.0.113.%d' % (i % 250), 1000 + i))";
+  const { drops } = await runJob(NAMESPACE, {
+    command: 'python3',
+    args: ['-c', script],
+    prepared: (guest) => {
+      guest.listeners!.udp.listen((_data, from, to) => {
+        shown++;
+        guest.listeners!.udp.refuse(from, to);
+      });
+    },
+  });
+  assert.deepEqual(drops, { udp: 20_000, other: 0 });
+  assert.ok(shown > 0 && shown < 10_000, `${shown} were shown`);
+});

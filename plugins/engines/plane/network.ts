@@ -139,8 +139,7 @@ export class PlaneNetwork {
     const command = startCommand(this.#tools.nft, COUNTERS_COMMAND);
     command.feed('');
     const counted = parseCounters(await command.done);
-    this.sockets.udp?.drain();
-    return { ...counted, udp: counted.udp + (this.sockets.udp?.dropped ?? 0) };
+    return { ...counted, udp: counted.udp + (this.sockets.udp?.dropped() ?? 0) };
   }
 
   close(): void {

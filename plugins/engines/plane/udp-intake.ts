@@ -4,7 +4,7 @@
  * rationed, and nothing grows with the number of destinations.
  */
 import { createSocket, type Socket } from 'node:dgram';
-import { closeSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync } from 'node:fs';
 import type { IpFamily, LibC } from '../libc.ts';
 import { UDP_PORT } from './addresses.ts';
 import { familyOf, portUnreachable, readControl, readSocketAddress, socketAddress, type Place } from './udp-packet.ts';
@@ -41,8 +41,7 @@ export class UdpIntake {
   #ration = RATION;
   #rationed = performance.now();
   #closed = false;
-  /** Datagrams that reached nobody. */
-  dropped = 0;
+  #dropped = 0;
 
   constructor(libc: LibC, families: readonly IpFamily[]) {
     this.#libc = libc;
@@ -74,7 +73,7 @@ export class UdpIntake {
         resolve();
       });
     });
-    this.dropped -= this.#shown.get(key)?.count ?? 0;
+    this.#dropped -= this.#shown.get(key)?.count ?? 0;
     this.#shown.delete(key);
     this.#refused.delete(key);
     return socket;
@@ -91,9 +90,10 @@ export class UdpIntake {
     this.#tell(from, to, shown?.length ?? 0);
   }
 
-  /** Reads what lies there, so that it is counted. */
-  drain(): void {
+  /** Datagrams that reached nobody, those included that lie there unread and those of a flood that the kernel had no room for. */
+  dropped(): number {
     for (let rounds = 0; rounds < 16 && this.#read(); rounds++);
+    return this.#dropped + overflows();
   }
 
   close(): void {
@@ -128,7 +128,7 @@ export class UdpIntake {
   }
 
   #take(length: number): void {
-    this.dropped++;
+    this.#dropped++;
     const from = readSocketAddress(this.#name);
     const to = readControl(this.#control);
     if (from === null || to === null) return;
@@ -162,4 +162,18 @@ export class UdpIntake {
 
 function keyOf(from: Place, to: Place): string {
   return `${from.address} ${from.port} ${to.address} ${to.port}`;
+}
+
+/** What the kernel counts for our sockets, which are the only ones at that port. */
+function overflows(): number {
+  const port = `:${UDP_PORT.toString(16).toUpperCase().padStart(4, '0')}`;
+  let count = 0;
+  for (const table of ['/proc/self/net/udp', '/proc/self/net/udp6']) {
+    if (!existsSync(table)) continue;
+    for (const line of readFileSync(table, 'utf8').split('\n')) {
+      const columns = line.trim().split(/\s+/);
+      if (columns[1]?.endsWith(port)) count += Number(columns.at(-1)) || 0;
+    }
+  }
+  return count;
 }
