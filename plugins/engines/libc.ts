@@ -17,8 +17,7 @@ const ON = Buffer.from(new Uint32Array([1]).buffer);
 const [SOL_SOCKET, SO_REUSEADDR] = [1, 2];
 const RECEIVE_DESTINATION: Readonly<Record<IpFamily, readonly [number, number]>> = { 4: [SOL_IP, 20], 6: [SOL_IPV6, 74] }; // IP_RECVORIGDSTADDR, IPV6_RECVORIGDSTADDR
 const [SOCK_RAW, IPPROTO_RAW] = [3, 255];
-const MSG_DONTWAIT = 0x40;
-const POLLIN = 1;
+const [MSG_DONTWAIT, POLLIN] = [0x40, 1];
 const CLONE_NEWNET = 0x40000000;
 const O_CLOEXEC = 0o2000000;
 const TUNSETIFF = 0x400454ca;
@@ -161,12 +160,12 @@ export class LibC {
 
   /** Calls back when one of the descriptors can be read or is closed at its other end. Takes a thread of the pool until then. */
   whenReadable(fds: readonly number[], done: () => void): void {
-    const list = Buffer.alloc(8 * fds.length); // struct pollfd
+    const list = Buffer.allocUnsafeSlow(8 * fds.length).fill(0); // struct pollfd
     fds.forEach((fd, i) => {
       list.writeInt32LE(fd, 8 * i);
       list.writeInt16LE(POLLIN, 8 * i + 4);
     });
-    this.#calls.poll(list, done);
+    this.#calls.poll(list, () => list.fill(0) && done()); // the list must live as long as the thread writes to it
   }
 
   /** A socket for whole IP packets, close-on-exec, whose descriptor the caller owns. */
