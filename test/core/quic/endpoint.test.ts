@@ -67,13 +67,17 @@ test('an unknown version is told the one that there is', async (t) => {
 test('bytes arrive through a path that loses, delays and repeats datagrams', async (t) => {
   const stage = await openEndpoint(t, { onConnection: echo });
   const [outside, inside] = [await udpSocket(), await udpSocket()];
-  t.after(() => [outside, inside].forEach((socket) => socket.close()));
+  let over = false;
+  t.after(() => {
+    over = true;
+    [outside, inside].forEach((socket) => socket.close());
+  });
   const seed = new Seed(7);
   let client = 0;
   const pass = (send: () => void): void => {
     const roll = seed.next();
     if (roll < 0.05) return;
-    if (roll < 0.15) return void setTimeout(send, 8 * seed.next());
+    if (roll < 0.15) return void setTimeout(() => over || send(), 8 * seed.next());
     send();
     if (roll > 0.95) send();
   };
