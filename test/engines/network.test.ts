@@ -23,8 +23,9 @@ answers = {}
 end = time.monotonic() + 10
 while (left := end - time.monotonic()) > 0:
   for s in select.select([s for s in sockets if s not in answers], [], [], left)[0]:
-    answers[s] = s.recv(99).decode()
-    if len(answers) == sum(port == 53 for _, port in asked): end = time.monotonic() + 0.7
+    try: answers[s] = s.recv(99).decode()
+    except ConnectionRefusedError: answers[s] = "refused"
+    if len(answers) == len(asked): end = time.monotonic() + 0.7
 for (host, port), s in zip(asked, sockets): print(host, port, answers.get(s, "silence"))`;
 const NAMES = ['192.0.0.1', '8.8.8.8', '10.0.2.3', '2001:4860:4860::8888'];
 const OTHERS = ['8.8.8.8#54', '203.0.113.1#123', '2001:4860:4860::8888#443'];
@@ -46,9 +47,9 @@ const STEPS: readonly Step[] = [
     DESTINATIONS.map((pair) => `${pair.join(' ')}\n`).join(''),
   ),
   prints(
-    'UDP 53 of any address is answered from that address, other UDP is dropped',
+    'UDP 53 of any address is answered from that address, other UDP is refused',
     `python3 -c '${ASK}' ${[...NAMES.map((host) => `${host}#53`), ...OTHERS].join(' ')}`,
-    [...NAMES.map((host) => `${host} 53 FROM ${host.toUpperCase()}\n`), ...OTHERS.map((pair) => `${pair.replace('#', ' ')} silence\n`)].join(''),
+    [...NAMES.map((host) => `${host} 53 FROM ${host.toUpperCase()}\n`), ...OTHERS.map((pair) => `${pair.replace('#', ' ')} refused\n`)].join(''),
   ),
   prints('DHCP, and whatever a virtual network offers by itself, is not there', 'ip route show | grep -vc 192.0.0 ; ip -4 -br address show eth0 | grep -c 10.0.2 || true', '0\n0\n'),
   prints('both directions carry 8 MiB and end one by one', `python3 -c '
