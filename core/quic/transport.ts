@@ -2,14 +2,39 @@
  * The one place that speaks to the package with QUIC's transport (quiche, by a native binding): it turns datagrams into
  * stream bytes and back and does no I/O of its own. The package is optional: not every platform has a build of it.
  */
-import type { Config, ConnectionConstructor, ConfigConstructor } from '@matrixai/quic/native/types.js';
 import type { Endpoint } from '../flow.ts';
 import type { QuicKeyRelay } from './key-relay.ts';
-import { QuicMachine, place } from './machine.ts';
+import { QuicMachine, place, type NativeConnection } from './machine.ts';
+
+/** The package's settings, as far as they are used. */
+interface Config {
+  setApplicationProtos(names: string[]): void;
+  setMaxIdleTimeout(milliseconds: number): void;
+  setMaxRecvUdpPayloadSize(bytes: number): void;
+  setMaxSendUdpPayloadSize(bytes: number): void;
+  setInitialMaxData(bytes: number): void;
+  setMaxConnectionWindow(bytes: number): void;
+  setInitialMaxStreamDataBidiLocal(bytes: number): void;
+  setInitialMaxStreamDataBidiRemote(bytes: number): void;
+  setInitialMaxStreamDataUni(bytes: number): void;
+  setMaxStreamWindow(bytes: number): void;
+  setInitialMaxStreamsBidi(count: number): void;
+  setInitialMaxStreamsUni(count: number): void;
+  setDisableActiveMigration(disabled: boolean): void;
+  enablePacing(enabled: boolean): void;
+  logKeys(): void;
+}
+
+type NativePlace = ReturnType<typeof place>;
 
 interface Binding {
-  readonly Config: ConfigConstructor;
-  readonly Connection: ConnectionConstructor;
+  readonly Config: {
+    withBoringSslCtx(verifyPeer: boolean, allowFailure: boolean, roots: Uint8Array | null, keys: Uint8Array[] | null, chains: Uint8Array[] | null, signatures: string | null): Config;
+  };
+  readonly Connection: {
+    accept(scid: Uint8Array, originalDcid: Uint8Array | null, local: NativePlace, peer: NativePlace, config: Config): NativeConnection;
+    connect(serverName: string | null, scid: Uint8Array, local: NativePlace, peer: NativePlace, config: Config): NativeConnection;
+  };
   negotiateVersion(scid: Uint8Array, dcid: Uint8Array, data: Uint8Array): number;
   retry(scid: Uint8Array, dcid: Uint8Array, newScid: Uint8Array, token: Uint8Array, version: number, out: Uint8Array): number;
 }
@@ -60,7 +85,7 @@ export class QuicTransport {
   /** The transport, or why there is none. @param keys takes the secrets of all its connections */
   static async load(keys: QuicKeyRelay | null): Promise<{ readonly transport: QuicTransport; readonly reason: null } | { readonly transport: null; readonly reason: string }> {
     try {
-      const { default: binding } = (await import('@matrixai/quic/native/quiche.js')) as { default: Binding };
+      const { default: binding } = (await import('@matrixai/quic/native/quiche.js')) as unknown as { default: Binding };
       return { transport: new QuicTransport(binding, keys), reason: null };
     } catch (error) {
       const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n');

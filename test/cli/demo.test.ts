@@ -66,7 +66,8 @@ test('the summary and the rows of the query are of the flows just made', () => {
 test('no process stays behind', async () => {
   assert.doesNotMatch(demo.stdout, /^left:/m);
   const control = await inProcessNamespace('sh', '-c', 'sleep 30 >/dev/null 2>&1 &');
-  assert.equal(control.stdout, 'left: sleep\n', 'one that does is seen');
+  // Looked at as soon as this, it may not have become `sleep` yet.
+  assert.match(control.stdout, /^left: (?:sleep|sh)\n$/, 'one that does is seen');
 });
 
 test('the demo would fail where something is missing', () => {

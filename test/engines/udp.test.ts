@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:dgram';
 import { describe, test } from 'node:test';
-import type { Guest, UdpPlace } from '../../plugins/engines/engine.ts';
+import type { Guest } from '../../plugins/engines/engine.ts';
 import { ENGINES, NAMESPACE } from './engines.ts';
 import { runJob } from './job.ts';
 
@@ -25,9 +26,9 @@ say(socket.AF_INET6, ('2001:db8::9', 9), b'refused six')
 
 for (const engine of ENGINES) {
   describe(`UDP of a guest of the engine ${engine.name}`, () => {
-    test('is shown with its destination; served by a socket of its own, or refused at once', async () => {
+    test('is shown with its destination; served by a socket of its own, or refused at once', async (context) => {
       const shown: string[] = [];
-      const opened: UdpPlace[] = [];
+      const opened: Socket[] = [];
       const serve = (guest: Guest): void => {
         const udp = guest.listeners!.udp;
         udp.listen((data, from, to) => {
@@ -35,12 +36,14 @@ for (const engine of ENGINES) {
           if (!data.toString().startsWith('served')) return udp.refuse(from, to);
           void (async () => {
             const socket = await udp.open(from, to);
-            opened.push(from);
+            opened.push(socket);
             socket.on('message', (more) => socket.send(`${more} by its socket`));
             socket.send(`${data} by its socket`);
           })();
         });
       };
+      // Who opens a socket closes it.
+      context.after(() => opened.forEach((socket) => socket.close()));
       const { stdout, drops } = await runJob(engine, { command: 'python3', args: ['-c', CLIENT], prepared: serve });
       assert.deepEqual(stdout.trim().split('\n'), [
         'served one by its socket',
