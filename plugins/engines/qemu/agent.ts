@@ -62,7 +62,7 @@ export function jobArchive(plan: MachinePlan): Buffer {
     { name: TABLE.slice(1), kind: 'file', data: table.text },
     { name: JOB_INIT.slice(1), kind: 'file', data: init(plan, table.module) },
     { name: JOB.slice(1), kind: 'file', data: job(plan) },
-    ...(plan.terminal ? [{ name: LOGIN.slice(1), kind: 'file', mode: 0o755, data: login(plan.terminal) } satisfies CpioEntry] : []),
+    ...(plan.terminal ? [{ name: LOGIN.slice(1), kind: 'file', mode: 0o755, data: login(plan.terminal, plan.mark) } satisfies CpioEntry] : []),
   ]);
 }
 
@@ -84,7 +84,7 @@ read -r word now <&3
 [ "$word" = go ] || $b reboot -f
 $b date -s "@$now" >/dev/null
 ${control(plan)}
-${plan.terminal ? runOnTerminal() : runOnPipes()}
+${plan.terminal ? runOnTerminal() : runOnPipes(plan.mark)}
 $b sync
 echo exit $code >&3
 while :; do $b sleep 3600; done
@@ -136,9 +136,10 @@ $b reboot -f
 
 /**
  * The ports can be opened only once, so that a command could not open /dev/stdout; with pipes between it can. Their
- * other ends end with the command's namespace, and then nothing of its output is left in them.
+ * other ends end with the command's namespace, and then nothing of its output is left in them. The marks tell
+ * the host that nothing is left in the ports either.
  */
-function runOnPipes(): string {
+function runOnPipes(mark: string): string {
   return `$b mkfifo /run/0 /run/1 /run/2
 $b cat <${port('stdin')} >/run/0 &
 $b cat </run/1 >${port('stdout')} & o=$!
@@ -146,7 +147,9 @@ $b cat </run/2 >${port('stderr')} & e=$!
 control & # it knows of the processes above
 $b unshare -m -p -f $b sh ${JOB} </run/0 >/run/1 2>/run/2
 code=$?
-wait $o $e`;
+wait $o $e
+echo -n ${quoted(mark)} >${port('stdout')}
+echo -n ${quoted(mark)} >${port('stderr')}`;
 }
 
 /** In the foreground, for what a shell starts in the background does not hear an interrupt. It ends with the machine. */
@@ -157,7 +160,7 @@ code=125`;
 }
 
 /** The terminal is held open until the host has read all of it. */
-function login({ columns, rows, mark }: NonNullable<MachinePlan['terminal']>): string {
+function login({ columns, rows }: NonNullable<MachinePlan['terminal']>, mark: string): string {
   return `#!${BUSYBOX} sh
 b=${BUSYBOX}
 $b stty sane cols ${columns} rows ${rows}

@@ -103,7 +103,9 @@ export class QemuEngine implements GuestEngine {
         command: [spec.command, ...spec.args],
         environment: environmentOf(spec, identity),
         cwd,
-        terminal: spec.terminal && { ...spec.terminal, mark: `mark ${randomUUID()}` },
+        terminal: spec.terminal,
+        // What hardly any output ends with: the beginning of it would be held back.
+        mark: `\x1e\x02${randomUUID()}`,
         kernel,
         accelerator,
         tscKhz,

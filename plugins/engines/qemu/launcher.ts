@@ -52,7 +52,7 @@ class Launcher implements HelperService<MachinePlan> {
     const network = await this.#network;
     libc.closeOnExec();
     const begun = performance.now();
-    this.#machine = new RunningMachine(startMachine({ stage, plan, initramfs, files, tap: network?.takeTap() ?? null }), files.process, plan.terminal?.mark ?? null);
+    this.#machine = new RunningMachine(startMachine({ stage, plan, initramfs, files, tap: network?.takeTap() ?? null }), files.process, plan);
     void this.#machine.exited.then((exit) => this.#port.sendExit(exit));
     if (this.#closing) await this.#machine.close();
     await this.#machine.ready(plan.bootLimitMs);

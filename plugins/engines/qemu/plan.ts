@@ -15,7 +15,9 @@ export interface MachinePlan extends RootPlan {
   readonly environment: Readonly<Record<string, string>>;
   readonly cwd: string;
   /** `mark`: what the guest writes before and behind what the command shows. */
-  readonly terminal: { readonly columns: number; readonly rows: number; readonly mark: string } | null;
+  readonly terminal: { readonly columns: number; readonly rows: number } | null;
+  /** What the guest puts behind its output, and on a terminal before it as well: nothing that a command would write. */
+  readonly mark: string;
   readonly kernel: { readonly image: string; readonly initramfs: string };
   readonly accelerator: Accelerator;
   /** Ticks of the host's time-stamp counter in a millisecond; null leaves it to the guest's kernel to find out. */

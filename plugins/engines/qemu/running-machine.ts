@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { HelperExit } from '../plane/message.ts';
 import { ControlChannel } from './channel.ts';
 import type { Machine } from './machine.ts';
+import type { MachinePlan } from './plan.ts';
 import { GuestStdio } from './stdio.ts';
 
 const START_LIMIT_MS = 30_000;
@@ -21,10 +22,10 @@ export class RunningMachine {
   readonly #words: () => string;
   #started: GuestStdio | null = null;
 
-  constructor({ process, ports }: Machine, files: ChildProcess, terminalMark: string | null) {
+  constructor({ process, ports }: Machine, files: ChildProcess, { mark, terminal }: Pick<MachinePlan, 'mark' | 'terminal'>) {
     this.#processes = [process, files];
     this.#channel = new ControlChannel(ports.control);
-    this.#stdio = () => new GuestStdio(ports, terminalMark, (stream) => this.#channel.unread(stream));
+    this.#stdio = () => new GuestStdio(ports, { mark, isTerminal: terminal !== null }, (stream) => this.#channel.unread(stream));
     const words = [process.stdout!, process.stderr!, files.stderr!].map(lastWords);
     files.stdout!.resume();
     this.#words = () => words.map((last) => last()).filter(Boolean).join('\n');

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ReadStream, WriteStream, isatty } from 'node:tty';
 import { GUEST_STDIO } from '../plane/message.ts';
 import type { MachinePorts } from './machine.ts';
+import { MarkedOutput } from './marked-output.ts';
 import { TelnetInput, TelnetOutput } from './telnet.ts';
 
 const [STDIN, STDOUT, STDERR] = GUEST_STDIO;
@@ -17,43 +18,57 @@ const CHECK_MS = 20;
 export class GuestStdio {
   /** All that came has been written. */
   readonly drained: Promise<void>;
-  readonly #shown: TelnetOutput | null = null;
+  readonly #shown: readonly (TelnetOutput | MarkedOutput)[];
 
-  /** `terminalMark`: null where the guest has none. `unread` is called where nobody reads what the guest writes. */
-  constructor(ports: MachinePorts, terminalMark: string | null, unread: (stream: 'stdout' | 'stderr') => void) {
+  /** `mark` stands behind all that the guest writes. `unread` is called where nobody reads what the guest writes. */
+  constructor(ports: MachinePorts, { mark, isTerminal }: { readonly mark: string; readonly isTerminal: boolean }, unread: (stream: 'stdout' | 'stderr') => void) {
     const input = readerOf(STDIN);
     input.on('error', () => input.destroy());
     ports.stdin.on('error', () => input.destroy());
-    if (terminalMark !== null) {
+    if (isTerminal) {
       input.pipe(new TelnetInput()).pipe(ports.stdin, { end: false });
       for (const port of [ports.stdout, ports.stderr]) port.on('error', () => undefined); // its end tells
-      const shown = ports.stdout.pipe(new TelnetOutput(terminalMark));
+      const shown = ports.stdout.pipe(new TelnetOutput(mark));
       ports.stdout.once('close', () => shown.end());
-      this.#shown = shown;
+      this.#shown = [shown];
       this.drained = deliverTerminal(shown);
       return;
     }
     // The port's other half lives on: only what goes to the guest ends here.
     input.pipe(ports.stdin);
     input.on('close', () => ports.stdin.end());
-    this.drained = Promise.all([deliver(ports.stdout, writerOf(STDOUT), () => unread('stdout')), deliver(ports.stderr, writerOf(STDERR), () => unread('stderr'))]).then(() => undefined);
+    const stdout = marked(ports.stdout, mark);
+    const stderr = marked(ports.stderr, mark);
+    this.#shown = [stdout, stderr];
+    this.drained = Promise.all([deliver(stdout, writerOf(STDOUT), () => unread('stdout')), deliver(stderr, writerOf(STDERR), () => unread('stderr'))]).then(() => undefined);
   }
 
   /**
-   * All that the command wrote has come, once its exit code has. A terminal's last words come by another way than the
-   * code; one that was stopped and says nothing more, though the host would take it, is left alone.
+   * All that the command wrote has come, once its exit code has: its last words come by another way than the code. What
+   * says nothing more, though the host would take it, such as a terminal that was stopped, is left alone.
    */
   async complete(): Promise<void> {
-    const shown = this.#shown;
-    if (shown === null) return;
-    let over = false;
-    void shown.complete.then(() => (over = true));
-    for (let idle = 0, seen = -1; !over && idle < STOPPED_MS; await pause(CHECK_MS)) {
-      const waits = seen === shown.received && shown.writableLength + shown.readableLength === 0;
-      idle = waits ? idle + CHECK_MS : 0;
-      seen = shown.received;
-    }
+    await Promise.all(this.#shown.map(untilMarked));
   }
+}
+
+async function untilMarked(shown: TelnetOutput | MarkedOutput): Promise<void> {
+  let over = false;
+  void shown.complete.then(() => (over = true));
+  // Whoever was complete before has said so in this turn.
+  await Promise.resolve();
+  for (let idle = 0, seen = -1; !over && idle < STOPPED_MS; await pause(CHECK_MS)) {
+    const waits = seen === shown.received && shown.writableLength + shown.readableLength === 0;
+    idle = waits ? idle + CHECK_MS : 0;
+    seen = shown.received;
+  }
+}
+
+function marked(port: Duplex, mark: string): MarkedOutput {
+  const shown = new MarkedOutput(mark);
+  port.on('error', () => port.destroy());
+  port.once('close', () => shown.end());
+  return port.pipe(shown);
 }
 
 /** A terminal's output ends with the guest. Stderr is a second descriptor of the same pipe. */
@@ -64,16 +79,15 @@ async function deliverTerminal(shown: TelnetOutput): Promise<void> {
   output.end();
 }
 
-async function deliver(port: Duplex, output: NodeJS.WritableStream, unread: () => void): Promise<void> {
+async function deliver(shown: Duplex, output: NodeJS.WritableStream, unread: () => void): Promise<void> {
   let broken = false;
   output.on('error', () => {
     broken = true;
     unread();
-    port.unpipe(output).resume(); // what comes until the guest has noticed is nobody's
+    shown.unpipe(output).resume(); // what comes until the guest has noticed is nobody's
   });
-  port.on('error', () => port.destroy());
-  port.pipe(output, { end: false });
-  await finished(port, { writable: false }).catch(() => undefined);
+  shown.pipe(output, { end: false });
+  await finished(shown, { writable: false }).catch(() => undefined);
   if (!broken) await new Promise<void>((resolve) => output.write('', () => resolve()));
 }
 

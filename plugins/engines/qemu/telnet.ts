@@ -5,6 +5,7 @@
  */
 import { Transform } from 'node:stream';
 import type { TransformCallback } from 'node:stream';
+import { begunMark } from './marked-output.ts';
 
 const IAC = 0xff;
 const NOP = 0xf1;
@@ -92,8 +93,7 @@ export class TelnetOutput extends Transform {
       this.push(bytes.subarray(0, found));
       return this.#completed();
     }
-    let keep = Math.min(this.#mark.length - 1, bytes.length);
-    while (keep > 0 && !bytes.subarray(bytes.length - keep).equals(this.#mark.subarray(0, keep))) keep--;
+    const keep = begunMark(bytes, this.#mark);
     if (this.#begun) this.push(bytes.subarray(0, bytes.length - keep));
     this.#held = bytes.subarray(bytes.length - keep);
   }

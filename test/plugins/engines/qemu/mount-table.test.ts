@@ -12,7 +12,7 @@ const share = (destination: string, directory = true) => ({ source: '/host', des
 function planOf(part: Partial<MachinePlan>): MachinePlan {
   return {
     identity: { uid: 0, gid: 0, name: 'root', home: '/root' }, mounts: [], rootfs: null, trust: [], network: true, without: [], command: ['true'], environment: {}, cwd: '/',
-    terminal: null, kernel: { image: '', initramfs: '' }, accelerator: 'tcg', tscKhz: null, bootLimitMs: 1, processors: 1, memoryMiB: 128, tools: { bwrap: '', qemu: '', virtiofsd: '' }, ...part,
+    terminal: null, mark: 'mark', kernel: { image: '', initramfs: '' }, accelerator: 'tcg', tscKhz: null, bootLimitMs: 1, processors: 1, memoryMiB: 128, tools: { bwrap: '', qemu: '', virtiofsd: '' }, ...part,
   };
 }
 
