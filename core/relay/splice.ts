@@ -65,18 +65,18 @@ export function splice(client: Duplex, upstream: Duplex, host: string, counts: S
     on(to, 'drain', () => release(HELD_BY_PEER));
     on(from, 'end', () => to.end());
     // Stays: an error between two uses must not end the process.
-    from.on('error', (error: Error) => {
-      failedSide ??= side;
-      failure ??= error;
-    });
+    let broken: Error | null = null;
+    from.on('error', (error: Error) => (broken ??= error));
     const closed = (): void => {
-      // A side that went without saying goodbye takes the other with it; one that said it has nobody to hear more.
-      if (from.readableEnded) {
-        leave(to);
-      } else {
+      // A client that has heard the last of its server may leave as it likes.
+      const isContent = side === 'client' && to.readableEnded && from.writableLength === 0;
+      if (!isContent && (broken !== null || !from.readableEnded)) {
         failedSide ??= side;
-        to.destroy();
+        failure ??= broken;
       }
+      // A side that went without saying goodbye takes the other with it; one that said it has nobody to hear more.
+      if (from.readableEnded) leave(to);
+      else to.destroy();
       if (--open === 0) done(endOf(failedSide, failure, host));
     };
     // Who was gone before, or had ended, will not say so again.
