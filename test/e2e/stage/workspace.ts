@@ -1,7 +1,7 @@
 /** A folder in which the real programs run, with a home of their own: jobs started, followed and read back. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FlowRecord } from '../../../core/index.ts';
@@ -91,7 +91,8 @@ export class Workspace {
   /** The folder of the job that began last. */
   get latest(): string {
     const jobs = this.path('.mentu', 'jobs');
-    return join(jobs, readdirSync(jobs).filter((name) => name.startsWith('job_')).sort().at(-1)!);
+    // Names of one second are in no order.
+    return join(jobs, readlinkSync(join(jobs, 'latest')));
   }
 
   close(): void {
