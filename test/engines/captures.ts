@@ -71,7 +71,7 @@ const CURL: readonly Captured[] = [
 
 const OTHERS: readonly Captured[] = [
   echoed('wget', 'wget', `wget -qO- ${API}/wget`),
-  echoed("Node's fetch", 'fetch', `${NODE} /guest/fetch.mjs ${API}/fetch`, { http: '2' }),
+  { ...echoed("Node's fetch", 'fetch', `${NODE} /guest/fetch.mjs ${API}/fetch`, { http: '2' }), long: true },
   echoed("Python's urllib", 'urllib', `/usr/bin/python3 /guest/urllib_get.py ${API}/urllib`),
   { ...echoed("Python's requests", 'requests', `/usr/bin/python3 /guest/requests_post.py ${API}/requests a=b`, { method: 'POST', body: 3 }), long: true },
   { name: "Java's two clients", key: 'java', script: `java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp /opt/classes Fetch ${API}/java/url ${API}/java/client`, stdout: 'GET /java/url 0\nGET /java/client 0\n', flows: [`GET ${API}/java/url 1.1 200 completed`, `GET ${API}/java/client 2 200 completed`], long: true },
