@@ -79,7 +79,6 @@ $b cp -a ${DEVICES}/. /dev/
 ${module === null ? '' : `$b modprobe ${module}`}
 $b mount -a -T ${TABLE} || end 'the file systems of the job cannot be mounted'
 wait $net
-${plan.network ? CARRIER : ''}
 echo ready >&3
 read -r word now <&3
 [ "$word" = go ] || $b reboot -f
@@ -91,13 +90,6 @@ echo exit $code >&3
 while :; do $b sleep 3600; done
 `;
 }
-
-/** A link that is up tells a moment later that it has a carrier, without which nothing of the guest would leave. */
-const CARRIER = `try=0
-while [ $((try += 1)) -lt 100 ]; do
-  read -r carrier <${ROOT}/sys/class/net/${GUEST.interface}/carrier && [ "$carrier" = 1 ] && break
-  $b usleep 20000
-done 2>/dev/null`;
 
 /** Files under /proc/sys say what the tools of busybox cannot. */
 function network({ without }: MachinePlan): string {
