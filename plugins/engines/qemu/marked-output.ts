@@ -14,10 +14,13 @@ export class MarkedOutput extends Transform {
   readonly #completed: () => void;
   /** Bytes that may be the beginning of the mark. */
   #held: Buffer = Buffer.alloc(0);
+  #begun: boolean;
   #over = false;
 
-  constructor(mark: string) {
+  /** `between two marks`: what comes before the first is not shown either. */
+  constructor(mark: string, shown: 'up to the mark' | 'between two marks' = 'up to the mark') {
     super();
+    this.#begun = shown === 'up to the mark';
     this.#mark = Buffer.from(mark, 'latin1');
     const { promise, resolve } = Promise.withResolvers<void>();
     this.complete = promise;
@@ -32,23 +35,28 @@ export class MarkedOutput extends Transform {
   }
 
   override _flush(done: TransformCallback): void {
-    if (!this.#over && this.#held.length > 0) this.push(this.#held);
+    if (this.#begun && !this.#over && this.#held.length > 0) this.push(this.#held);
     this.#completed();
     done();
   }
 
   #pass(bytes: Buffer): void {
     const found = bytes.indexOf(this.#mark);
+    if (found >= 0 && !this.#begun) {
+      this.#begun = true;
+      this.#held = Buffer.alloc(0);
+      return this.#pass(bytes.subarray(found + this.#mark.length));
+    }
     this.#over = found >= 0;
-    const end = found >= 0 ? found : bytes.length - begunMark(bytes, this.#mark);
+    const end = this.#over ? found : bytes.length - begunMark(bytes, this.#mark);
     this.#held = bytes.subarray(end);
-    if (end > 0) this.push(bytes.subarray(0, end));
+    if (this.#begun && end > 0) this.push(bytes.subarray(0, end));
     if (this.#over) this.#completed();
   }
 }
 
 /** How many bytes at the end may be the beginning of the mark. */
-export function begunMark(bytes: Buffer, mark: Buffer): number {
+function begunMark(bytes: Buffer, mark: Buffer): number {
   let length = Math.min(mark.length - 1, bytes.length);
   while (length > 0 && !bytes.subarray(bytes.length - length).equals(mark.subarray(0, length))) length--;
   return length;

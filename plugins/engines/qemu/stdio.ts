@@ -18,7 +18,7 @@ const CHECK_MS = 20;
 export class GuestStdio {
   /** All that came has been written. */
   readonly drained: Promise<void>;
-  readonly #shown: readonly (TelnetOutput | MarkedOutput)[];
+  readonly #shown: readonly MarkedOutput[];
 
   /** `mark` stands behind all that the guest writes. `unread` is called where nobody reads what the guest writes. */
   constructor(ports: MachinePorts, { mark, isTerminal }: { readonly mark: string; readonly isTerminal: boolean }, unread: (stream: 'stdout' | 'stderr') => void) {
@@ -52,7 +52,7 @@ export class GuestStdio {
   }
 }
 
-async function untilMarked(shown: TelnetOutput | MarkedOutput): Promise<void> {
+async function untilMarked(shown: MarkedOutput): Promise<void> {
   let over = false;
   void shown.complete.then(() => (over = true));
   // Whoever was complete before has said so in this turn.
@@ -72,7 +72,7 @@ function marked(port: Duplex, mark: string): MarkedOutput {
 }
 
 /** A terminal's output ends with the guest. Stderr is a second descriptor of the same pipe. */
-async function deliverTerminal(shown: TelnetOutput): Promise<void> {
+async function deliverTerminal(shown: MarkedOutput): Promise<void> {
   closeSync(STDERR);
   const output = writerOf(STDOUT);
   await deliver(shown, output, () => undefined);

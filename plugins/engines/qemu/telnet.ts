@@ -5,7 +5,7 @@
  */
 import { Transform } from 'node:stream';
 import type { TransformCallback } from 'node:stream';
-import { begunMark } from './marked-output.ts';
+import { MarkedOutput } from './marked-output.ts';
 
 const IAC = 0xff;
 const NOP = 0xf1;
@@ -27,39 +27,16 @@ export class TelnetInput extends Transform {
 }
 
 /** What is shown between two marks that the guest puts around it: telnetd greets whoever comes. */
-export class TelnetOutput extends Transform {
-  readonly #mark: Buffer;
-  /** The beginning of an escape, or of the mark, whose rest has not come yet. */
+export class TelnetOutput extends MarkedOutput {
+  /** The beginning of an escape whose rest has not come yet. */
   #kept: Buffer = Buffer.alloc(0);
-  /** Decoded bytes that may be the beginning of the mark. */
-  #held: Buffer = Buffer.alloc(0);
-  /** Resolves with the mark, and where no more can come. */
-  readonly complete: Promise<void>;
-  readonly #completed: () => void;
-  #begun = false;
-  #over = false;
-  /** Bytes that have come. */
-  received = 0;
 
   constructor(mark: string) {
-    super();
-    this.#mark = Buffer.from(mark, 'latin1');
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.complete = promise;
-    this.#completed = resolve;
-    this.once('close', resolve);
+    super(mark, 'between two marks');
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.received += chunk.length;
-    if (!this.#over) this.#show(this.#decoded(chunk));
-    done();
-  }
-
-  override _flush(done: TransformCallback): void {
-    if (this.#begun && !this.#over) this.push(this.#held);
-    this.#completed();
-    done();
+  override _transform(chunk: Buffer, encoding: BufferEncoding, done: TransformCallback): void {
+    super._transform(this.#decoded(chunk), encoding, done);
   }
 
   #decoded(chunk: Buffer): Buffer {
@@ -78,23 +55,5 @@ export class TelnetOutput extends Transform {
     }
     this.#kept = Buffer.alloc(0);
     return Buffer.concat([...shown, bytes.subarray(at)]);
-  }
-
-  #show(decoded: Buffer): void {
-    const bytes = Buffer.concat([this.#held, decoded]);
-    const found = bytes.indexOf(this.#mark);
-    if (found >= 0 && !this.#begun) {
-      this.#begun = true;
-      this.#held = Buffer.alloc(0);
-      return this.#show(bytes.subarray(found + this.#mark.length));
-    }
-    if (found >= 0) {
-      this.#over = true;
-      this.push(bytes.subarray(0, found));
-      return this.#completed();
-    }
-    const keep = begunMark(bytes, this.#mark);
-    if (this.#begun) this.push(bytes.subarray(0, bytes.length - keep));
-    this.#held = bytes.subarray(bytes.length - keep);
   }
 }
