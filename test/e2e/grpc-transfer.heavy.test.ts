@@ -8,8 +8,8 @@ import { after, before, test } from 'node:test';
 import type { ServerReadableStream, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
 import { GrpcOrigin, grpcMethod } from './stage/grpc-origin.ts';
 import { GUEST_NODE, Stage } from './stage/stage.ts';
-import { digestOf, keystream, memoryOf } from './stage/transfer.ts';
-import { flowsOf, until } from './stage/workspace.ts';
+import { digestOf, keystream, measuredJob } from './stage/transfer.ts';
+import { flowsOf } from './stage/workspace.ts';
 
 const SIZE = 1024 * 1024 * 1024;
 const MESSAGE = 64 * 1024;
@@ -43,23 +43,7 @@ after(async () => {
 
 for (const [kind, from] of [['give', 'server'], ['take', 'client']] as const) {
   test(`1 GiB from the ${from}`, { timeout: 400_000 }, async (t) => {
-    const child = stage.workspace.start('mentu-runtime', ['exec', '--interceptor', '--profile', 'profile.json', '--', GUEST_NODE, '/guest/grpc_transfer.mjs', 'grpc.demo.test:443', kind, String(SIZE)]);
-    let stdout = '';
-    let stderr = '';
-    child.stdout!.on('data', (chunk) => (stdout += chunk));
-    child.stderr!.on('data', (chunk) => (stderr += chunk));
-    const closed = once(child, 'close');
-    const told = (word: string, limit: number): Promise<true> => until(word, () => {
-      if (child.exitCode !== null) throw new Error(stderr);
-      return stdout.includes(word);
-    }, limit);
-    await told('ready', 30_000);
-    const before = memoryOf(child.pid!, 'VmRSS');
-    child.stdin!.write('\n');
-    await told('done', 350_000);
-    const growth = memoryOf(child.pid!, 'VmHWM') - before;
-    child.stdin!.write('\n');
-    await closed;
+    const { stdout, stderr, growth } = await measuredJob(stage, [GUEST_NODE, '/guest/grpc_transfer.mjs', 'grpc.demo.test:443', kind, String(SIZE)], 350_000);
     const digest = digestOf(SIZE);
     assert.equal(stdout.split('\n')[1], digest, stdout + stderr);
     const folder = stage.workspace.latest;

@@ -5,8 +5,8 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { Stage } from './stage/stage.ts';
-import { KEYSTREAM, digestOf, keystream, memoryOf } from './stage/transfer.ts';
-import { flowsOf, until } from './stage/workspace.ts';
+import { KEYSTREAM, digestOf, keystream, measuredJob } from './stage/transfer.ts';
+import { flowsOf } from './stage/workspace.ts';
 
 const SIZE = 1024 * 1024 * 1024;
 const GROWTH_MIB = 100;
@@ -45,22 +45,7 @@ for (const direction of ['down', 'up'] as const) {
     const ask = (size: number): string => `printf '\\000down ${size}'`;
     const body = direction === 'down' ? `${ask(SIZE)} | ${CLIENT} | sha256sum` : `head -c ${SIZE} /dev/zero | ${KEYSTREAM} | ${CLIENT}`;
     const script = `${ask(1)} | ${CLIENT} >/dev/null; echo ready; read _; ${body}; echo done; read _`;
-    const child = stage.workspace.start('mentu-runtime', ['exec', '--interceptor', '--json', '--profile', 'profile.json', '--', 'bash', '-c', script]);
-    let [stdout, stderr] = ['', ''];
-    child.stdout!.on('data', (chunk) => (stdout += chunk));
-    child.stderr!.on('data', (chunk) => (stderr += chunk));
-    const closed = once(child, 'close');
-    const told = (word: string, limit: number): Promise<boolean> => until(word, () => {
-      if (child.exitCode !== null) throw new Error(stderr);
-      return stdout.includes(word);
-    }, limit);
-    await told('ready', 20_000);
-    const start = memoryOf(child.pid!, 'VmRSS');
-    child.stdin!.write('\n');
-    await told('done', 200_000);
-    const growth = memoryOf(child.pid!, 'VmHWM') - start;
-    child.stdin!.write('\n');
-    await closed;
+    const { stdout, stderr, growth } = await measuredJob(stage, ['bash', '-c', script], 200_000);
     assert.equal(stdout.split('\n')[1]!.slice(0, 64), digestOf(SIZE), stdout + stderr);
     const { kind, outcome, bytes, tcp } = flowsOf(stage.workspace.latest).at(-1)!;
     assert.deepEqual([kind, outcome, Math.max(bytes.up, bytes.down)], ['tcp', 'completed', SIZE]);

@@ -12,8 +12,8 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { WebSocketMessage } from '../../core/index.ts';
 import { GUEST_WS } from './stage/chat.ts';
 import { GUEST_NODE, Stage } from './stage/stage.ts';
-import { digestOf, keystream, memoryOf } from './stage/transfer.ts';
-import { flowsOf, until } from './stage/workspace.ts';
+import { digestOf, keystream, measuredJob } from './stage/transfer.ts';
+import { flowsOf } from './stage/workspace.ts';
 
 const MIB = 1024 * 1024;
 const SIZE = Number(process.env['TRANSFER_MIB'] ?? 1024) * MIB;
@@ -54,23 +54,7 @@ for (const direction of ['up', 'down'] as const) {
   test(`${SIZE / MIB} MiB ${direction}`, { timeout: 400_000 }, async (t) => {
     const pour = `${GUEST_NODE} /guest/pour.mjs ws://ws.demo.test`;
     const script = `${pour} 1 ${direction}; echo ready; read _; ${pour} ${SIZE} ${direction}; echo done; read _`;
-    const child = stage.workspace.start('mentu-runtime', ['exec', '--interceptor', '--json', '--profile', 'profile.json', '--', 'bash', '-c', script]);
-    let stdout = '';
-    let stderr = '';
-    child.stdout!.on('data', (chunk) => (stdout += chunk));
-    child.stderr!.on('data', (chunk) => (stderr += chunk));
-    const closed = once(child, 'close');
-    const told = (word: string, limit: number): Promise<true> => until(word, () => {
-      if (child.exitCode !== null) throw new Error(stderr);
-      return stdout.includes(word);
-    }, limit);
-    await told('ready', 30_000);
-    const start = memoryOf(child.pid!, 'VmRSS');
-    child.stdin!.write('\n');
-    await told('done', 300_000);
-    const growth = memoryOf(child.pid!, 'VmHWM') - start;
-    child.stdin!.write('\n');
-    await closed;
+    const { stdout, stderr, growth } = await measuredJob(stage, ['bash', '-c', script], 300_000);
     const digest = digestOf(SIZE);
     assert.equal(stdout.split('\n')[2], digest, stdout + stderr);
     const folder = stage.workspace.latest;

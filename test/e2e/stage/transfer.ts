@@ -50,14 +50,12 @@ export interface Transfer {
   readonly inspect?: (folder: string, stderr: string) => void;
 }
 
-/** Runs one transfer and checks all but the memory. Returns by how many MiB the capture's peak was above its start. */
-export async function transfer(stage: Stage, { direction, http, size, timeout, inspect }: Transfer): Promise<number> {
-  const curl = `curl -sS --fail --http${http}`;
-  const url = `https://api.demo.test/${size}`;
-  const body = direction === 'download' ? `${curl} ${url} | sha256sum` : `head -c ${size} /dev/zero | ${KEYSTREAM} | ${curl} -T - ${url}`;
-  // Between the two pauses nothing but the transfer takes place.
-  const script = `${curl} -o /dev/null https://api.demo.test/1; echo ready; read _; ${body}; echo done; read _`;
-  const child = stage.workspace.start('mentu-runtime', ['exec', '--interceptor', '--json', '--profile', 'profile.json', '--', 'bash', '-c', script]);
+/**
+ * Runs a command that says `ready` and reads a line, does what is to be measured, and says `done` and reads a line. `growth`: by how many MiB
+ * the capture's peak was above what it took at the first pause. @param timeout milliseconds between the two.
+ */
+export async function measuredJob(stage: Stage, command: readonly string[], timeout: number): Promise<{ stdout: string; stderr: string; growth: number }> {
+  const child = stage.workspace.start('mentu-runtime', ['exec', '--interceptor', '--json', '--profile', 'profile.json', '--', ...command]);
   let stdout = '';
   let stderr = '';
   child.stdout!.on('data', (chunk) => (stdout += chunk));
@@ -67,13 +65,24 @@ export async function transfer(stage: Stage, { direction, http, size, timeout, i
     if (child.exitCode !== null) throw new Error(stderr);
     return stdout.includes(word);
   }, limit);
-  await told('ready', 20_000);
+  await told('ready', 30_000);
   const before = memoryOf(child.pid!, 'VmRSS');
   child.stdin!.write('\n');
   await told('done', timeout);
-  const peak = memoryOf(child.pid!, 'VmHWM');
+  const growth = memoryOf(child.pid!, 'VmHWM') - before;
   child.stdin!.write('\n');
   await closed;
+  return { stdout, stderr, growth };
+}
+
+/** Runs one transfer and checks all but the memory. Returns by how many MiB the capture's peak was above its start. */
+export async function transfer(stage: Stage, { direction, http, size, timeout, inspect }: Transfer): Promise<number> {
+  const curl = `curl -sS --fail --http${http}`;
+  const url = `https://api.demo.test/${size}`;
+  const body = direction === 'download' ? `${curl} ${url} | sha256sum` : `head -c ${size} /dev/zero | ${KEYSTREAM} | ${curl} -T - ${url}`;
+  // Between the two pauses nothing but the transfer takes place.
+  const script = `${curl} -o /dev/null https://api.demo.test/1; echo ready; read _; ${body}; echo done; read _`;
+  const { stdout, stderr, growth } = await measuredJob(stage, ['bash', '-c', script], timeout);
   const digest = digestOf(size);
   assert.equal(stdout.split('\n')[1]!.slice(0, 64), digest, stdout + stderr);
   const folder = stage.workspace.latest;
@@ -83,7 +92,7 @@ export async function transfer(stage: Stage, { direction, http, size, timeout, i
   assert.equal(statSync(join(folder, recorded.body_file!)).size, size);
   inspect?.(folder, stderr);
   rmSync(folder, { recursive: true });
-  return peak - before;
+  return growth;
 }
 
 export async function transferStage(): Promise<Stage> {
