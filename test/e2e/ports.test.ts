@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { execFile, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { freePorts } from '../stage/free-ports.ts';
 import { Stage } from './stage/stage.ts';
 import { flowsOf, until } from './stage/workspace.ts';
 
@@ -15,18 +16,6 @@ type GuestPort = (typeof GUEST_PORTS)[number];
 let stage: Stage;
 let job: ChildProcess;
 let ports: Record<GuestPort, number>;
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, async () => {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return server;
-  }));
-  const found = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) server.close();
-  await Promise.all(servers.map((server) => once(server, 'close')));
-  return found;
-}
 
 const lead = (to: Record<GuestPort, number>): string[] => GUEST_PORTS.flatMap((port) => ['--port', `${to[port]}:${port}`]);
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { PortListeners } from '../../../cli/job/port-listeners.ts';
+import { freePort } from '../../stage/free-ports.ts';
 import { mistake } from '../settings/workspace.ts';
 
 async function listening(t: TestContext, answer: (socket: Socket) => void, host = '127.0.0.1', port = 0): Promise<{ server: Server; port: number }> {
@@ -14,16 +15,6 @@ async function listening(t: TestContext, answer: (socket: Socket) => void, host 
   await once(server, 'listening');
   t.after(() => server.close());
   return { server, port: (server.address() as AddressInfo).port };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** A guest whose ports are this machine's. */

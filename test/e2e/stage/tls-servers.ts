@@ -2,8 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { freePorts } from '../../stage/free-ports.ts';
 
 export type TlsVersion = '1.2' | '1.3';
 
@@ -81,14 +82,6 @@ https://:${ports[version]} {
   writeFileSync(join(home, 'Caddyfile'), `{\n  admin off\n  skip_install_trust\n  auto_https off\n  servers {\n    protocols h1 h2\n    strict_sni_host insecure_off\n  }\n}${site('1.2')}${site('1.3')}\n`);
   const env = { ...process.env, HOME: home, XDG_DATA_HOME: home, XDG_CONFIG_HOME: home };
   return spawn('/usr/bin/caddy', ['run', '--config', join(home, 'Caddyfile'), '--adapter', 'caddyfile'], { stdio: 'ignore', env });
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 async function listening(port: number): Promise<void> {
