@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { MentuError } from '../errors.ts';
 import type { BodyTransform } from '../flow.ts';
 import type { BodyRecord } from '../record.ts';
+import { BlockPool } from './block-pool.ts';
 import { PARTIAL, prepareBodyFolder, readBody } from './body-folder.ts';
 import { Spool, type SpoolAccount, type SpoolFailure } from './spool.ts';
 
@@ -35,6 +36,8 @@ export interface StoredBody {
 export class BodyStore {
   /** What the summary tells: bodies left out over the quota, and those that the disk refused. */
   readonly refused = { quota: 0, failed: 0 };
+  /** For bytes on their way to a file. */
+  readonly blocks = new BlockPool();
   readonly #directory: string;
   readonly #options: BodyStoreOptions;
   readonly #files = new Map<string, { flows: number; size: number }>();
@@ -54,8 +57,8 @@ export class BodyStore {
   constructor(jobDirectory: string, options: BodyStoreOptions) {
     this.#directory = join(jobDirectory, DIRECTORY);
     this.#options = options;
-    this.#account = { pending: 0, pendingLimit: PENDING_LIMIT, admit: (bytes) => this.#admit(bytes, options.quota) };
-    this.#rewriteAccount = { pending: 0, pendingLimit: PENDING_LIMIT, admit: (bytes) => this.#admit(bytes, Infinity) };
+    this.#account = { pending: 0, pendingLimit: PENDING_LIMIT, admit: (bytes) => this.#admit(bytes, options.quota), blocks: this.blocks };
+    this.#rewriteAccount = { pending: 0, pendingLimit: PENDING_LIMIT, admit: (bytes) => this.#admit(bytes, Infinity), blocks: this.blocks };
     prepareBodyFolder(this.#directory);
   }
 

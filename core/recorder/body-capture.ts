@@ -1,5 +1,4 @@
 import { createHash, hash, type Hash } from 'node:crypto';
-import type { BufferReclaimer } from '../flows/reclaimer.ts';
 import type { Headers } from '../headers.ts';
 import type { BodyRecord } from '../record.ts';
 import type { BodyStore } from './bodies.ts';
@@ -21,8 +20,6 @@ export interface CaptureSettings {
   readonly reader: BodyReader;
   /** Where longer bodies go whole; null keeps their beginning only. */
   readonly store: BodyStore | null;
-  /** Told of bytes that are garbage soon. */
-  readonly reclaimer?: BufferReclaimer;
 }
 
 /** One direction of a flow: what its body was, taken down while it is forwarded. Memory is bounded by the limit. */

@@ -104,7 +104,7 @@ function charsetOf(contentType: string): string | undefined {
 }
 
 /** The number of bytes at the end that begin a UTF-8 character and do not complete it: 0 to 3. */
-function splitCharacter(bytes: Buffer): number {
+export function splitCharacter(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
     const byte = bytes[bytes.length - back]!;
     if ((byte & 0xc0) === 0x80) continue;

@@ -58,7 +58,7 @@ export class FlowRecorder {
     this.hooks = hooks;
     this.#jobId = jobId;
     this.#flowPrefix = `flow_${jobId.replace(/^job_/, '')}_`;
-    this.#settings = settings && { ...settings, reclaimer: this.reclaimer };
+    this.#settings = settings;
     this.#store = store;
     this.#report = report;
   }

@@ -5,6 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { MessageList, MessageRecord } from '../record-parts.ts';
 import type { CaptureSettings } from './body-capture.ts';
+import type { MessageBytes } from './message-bytes.ts';
 import type { Spool } from './spool.ts';
 
 /** Messages that a record lists at most; their data take no more than the limit of a body. */
@@ -14,16 +15,20 @@ const MAX_UNFINISHED = 64;
 
 /** Bytes of lines that may wait for the disk: many short ones that outlive their turn are slow to collect. */
 const WAITING = 512 * 1024;
-/** Characters of a line that are written at once: pieces of all sizes would leave the memory in shreds. */
-const PIECE = 32 * 1024;
+interface Entry<Message> {
+  /** Null where the data are not there yet. */
+  message: Message | null;
+  /** The data of a long message, which the message itself is without. */
+  bytes: MessageBytes | null;
+}
 
 export class MessageLog<Message extends MessageRecord> {
   readonly #settings: CaptureSettings;
   readonly #count = { up: 0, down: 0 };
   readonly #listed: Message[] = [];
   #listedBytes = 0;
-  /** Messages in the order in which they were complete; null where the data are not there yet. */
-  readonly #queue: { message: Message | null }[] = [];
+  /** In the order in which they were complete. */
+  readonly #queue: Entry<Message>[] = [];
   #truncated = false;
   #spool: Spool | null = null;
   #hash: Hash | null = null;
@@ -44,12 +49,13 @@ export class MessageLog<Message extends MessageRecord> {
    * Takes a message when it is complete. Its data may still be on their way: `whole` calls back with the message, in
    * this turn or a later one; the order of the calls of `add` is kept. False asks for a pause until `onDrain`.
    */
-  add(from: 'client' | 'server', whole: (done: (message: Message) => void) => void): boolean {
+  add(from: 'client' | 'server', whole: (done: (message: Message, bytes?: MessageBytes | null) => void) => void): boolean {
     this.#count[from === 'client' ? 'up' : 'down']++;
-    const entry: { message: Message | null } = { message: null };
+    const entry: Entry<Message> = { message: null, bytes: null };
     this.#queue.push(entry);
-    whole((message) => {
+    whole((message, bytes = null) => {
       entry.message = message;
+      entry.bytes = bytes;
       this.#settle();
     });
     this.#paused = this.#isFull;
@@ -63,7 +69,11 @@ export class MessageLog<Message extends MessageRecord> {
   }
 
   #settle(): void {
-    while (this.#queue[0]?.message) this.#take(this.#queue.shift()!.message!);
+    for (let first = this.#queue[0]; first?.message; first = this.#queue[0]) {
+      this.#queue.shift();
+      this.#take(first.message, first.bytes);
+      first.bytes?.release();
+    }
     this.#relieve();
     if (this.#queue.length > 0 || !this.#ending) return;
     const done = this.#ending;
@@ -76,9 +86,10 @@ export class MessageLog<Message extends MessageRecord> {
     });
   }
 
-  #take(message: Message): void {
+  #take(message: Message, bytes: MessageBytes | null): void {
     const fits = !this.#truncated && this.#listed.length < MAX_LISTED && this.#listedBytes <= this.#settings.limit;
     if (fits) {
+      if (bytes) Object.assign(message, { data: bytes.text(), data_encoding: bytes.encoding });
       this.#listed.push(message);
       this.#listedBytes += message.data?.length ?? 0;
       return;
@@ -88,7 +99,7 @@ export class MessageLog<Message extends MessageRecord> {
       if (this.#spool) this.#unlisted.push(message.data_file);
       else this.#forget(message.data_file);
     }
-    this.#write(message);
+    this.#write(message, bytes);
   }
 
   #forget(file: string): void {
@@ -107,24 +118,19 @@ export class MessageLog<Message extends MessageRecord> {
     for (const message of this.#listed) this.#write(message);
   }
 
-  #write(message: Message): void {
+  #write(message: Message, bytes: MessageBytes | null = null): void {
     if (!this.#spool) return;
-    for (const text of lineOf(message)) this.#writeText(text);
+    if (!bytes) return this.#writePiece(Buffer.from(JSON.stringify(message) + '\n'));
+    const [before, after] = JSON.stringify({ ...message, data_encoding: bytes.encoding }).split('"data":null', 2) as [string, string];
+    this.#writePiece(Buffer.from(`${before}"data":"`));
+    for (const piece of bytes.json()) this.#writePiece(piece);
+    this.#writePiece(Buffer.from(`"${after}\n`));
   }
 
-  #writeText(text: string): void {
-    // It is there as text and as bytes, and so is its message; a gRPC call of 1 GiB takes the least memory at this weight.
-    this.#settings.reclaimer?.passed(6 * text.length);
-    for (let at = 0; at < text.length; ) {
-      let end = Math.min(at + PIECE, text.length);
-      // Not between the halves of a character.
-      if (end < text.length && (text.charCodeAt(end - 1) & 0xfc00) === 0xd800) end++;
-      const piece = Buffer.from(text.slice(at, end));
-      this.#hash!.update(piece);
-      // Who has not paused yet may find room that others still wait for.
-      this.#diskIsFull = !this.#spool!.write(piece);
-      at = end;
-    }
+  #writePiece(piece: Buffer): void {
+    this.#hash!.update(piece);
+    // Who has not paused yet may find room that others still wait for.
+    this.#diskIsFull = !this.#spool!.write(piece);
   }
 
   get #isFull(): boolean {
@@ -136,12 +142,4 @@ export class MessageLog<Message extends MessageRecord> {
     this.#paused = false;
     this.onDrain?.();
   }
-}
-
-/** A line of the file. Base64 is put in as it is: to escape what needs it not would cost another copy of each long message. */
-function lineOf(message: MessageRecord): readonly string[] {
-  const { data, data_encoding } = message;
-  if (data === null || data_encoding !== 'base64' || data.length < PIECE) return [JSON.stringify(message) + '\n'];
-  const [before, after] = JSON.stringify({ ...message, data: null }).split('"data":null', 2) as [string, string];
-  return [`${before}"data":"`, data, `"${after}\n`];
 }

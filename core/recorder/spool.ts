@@ -1,5 +1,5 @@
 import { close, constants, open, unlink, writev } from 'node:fs';
-import { Rope } from './rope.ts';
+import { BlockRope, type BlockPool } from './block-pool.ts';
 
 /** A spool that has more bytes waiting than this asks its source to pause, until a quarter is left. Bytes. */
 const HIGH_WATER = 2 * 1024 * 1024;
@@ -12,6 +12,8 @@ export interface SpoolAccount {
   readonly pendingLimit: number;
   /** Takes bytes from the quota; false where they are more than what is left. */
   admit(bytes: number): boolean;
+  /** What waits is kept in blocks of it. */
+  readonly blocks?: BlockPool;
 }
 
 export type SpoolFailure = 'quota' | 'aborted' | Error;
@@ -28,7 +30,7 @@ export class Spool {
   onDrain: (() => void) | null = null;
   readonly #account: SpoolAccount;
   readonly #highWater: number;
-  #waiting = new Rope();
+  #waiting: BlockRope;
   #inFlight = 0;
   #fd: number | null = null;
   #opening = true;
@@ -40,6 +42,7 @@ export class Spool {
     this.#highWater = highWater;
     this.path = path;
     this.#account = account;
+    this.#waiting = new BlockRope(account.blocks ?? null);
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
     open(path, flags, 0o600, (error, fd) => {
       this.#opening = false;
@@ -53,7 +56,7 @@ export class Spool {
     return this.#failure;
   }
 
-  /** Takes a chunk, which must not be changed afterwards; false asks for a pause until `onDrain`. */
+  /** Takes a copy of a chunk; false asks for a pause until `onDrain`. */
   write(chunk: Buffer): boolean {
     if (this.#failure !== null) return true;
     if (!this.#account.admit(chunk.length)) {
@@ -85,14 +88,16 @@ export class Spool {
     if (this.#opening || this.#inFlight > 0) return;
     if (this.#waiting.size === 0 || this.#fd === null || this.#failure !== null) return this.#settle();
     this.#inFlight = this.#waiting.size;
-    this.#write(this.#waiting.take(), this.#inFlight);
+    const parts = this.#waiting.take();
+    this.#write(parts, this.#inFlight, () => this.#account.blocks?.give(parts));
   }
 
-  #write(parts: Buffer[], size: number): void {
+  #write(parts: Buffer[], size: number, over: () => void): void {
     writev(this.#fd!, parts, (error, written) => {
       // A disk that fills up half-way answers with a short count first and the error at the next try.
-      if (!error && written > 0 && written < size) return this.#write(skip(parts, written), size - written);
+      if (!error && written > 0 && written < size) return this.#write(skip(parts, written), size - written, over);
       if (error || written < size) this.#fail(error ?? new Error('the disk took no more bytes'));
+      over();
       this.#account.pending -= this.#inFlight;
       this.#inFlight = 0;
       this.#flush();
@@ -110,7 +115,7 @@ export class Spool {
   #fail(failure: SpoolFailure): void {
     this.#failure ??= failure;
     this.#account.pending -= this.#waiting.size;
-    this.#waiting = new Rope();
+    this.#account.blocks?.give(this.#waiting.take());
     // Whoever was asked to pause must be let go, but not from within its own call.
     if (this.#full) setImmediate(() => this.#drain());
   }

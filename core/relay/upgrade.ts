@@ -13,8 +13,8 @@ import { WebSocketRecording } from '../websocket/recording.ts';
 import { splice, type SpliceEnd, type SpliceTap } from './splice.ts';
 import { upgradeFor } from './translation.ts';
 
-/** What is made of a byte that is read beside, before it is a line of the record: unmasked, gathered, decoded. */
-const COPIES = 3;
+/** What is made of a byte that is read beside, before it is a line of the record: unmasked or gathered. */
+const COPIES = 2;
 const COMPLETED: SpliceEnd = { outcome: 'completed', error: null };
 
 export class Upgrade {

@@ -84,9 +84,9 @@ export class EventsReading implements RecordPart, BodyWatcher {
     this.#observed?.end('server');
     const at = Math.round((performance.now() - this.#flow.started) * 1000) / 1000;
     const added = this.#log.add('server', (done) =>
-      capture.finish((data) => {
+      capture.finish((data, bytes) => {
         this.#brake.release(capture);
-        done({ at, from: 'server', size: capture.size, ...data, event: type, event_id: id });
+        done({ at, from: 'server', size: capture.size, ...data, event: type, event_id: id }, bytes);
       }),
     );
     if (!added) this.#brake.hold(this.#log);

@@ -114,10 +114,10 @@ export class GrpcMessages implements BodyWatcher {
     const at = Math.round((performance.now() - this.#flow.started) * 1000) / 1000;
     this.#message = null;
     const added = this.#log.add(from, (done) =>
-      message.finish((data) => {
+      message.finish((data, bytes) => {
         this.#brake.release(message);
         watch?.end(from);
-        done({ at, from, size: message.size, ...data, compressed });
+        done({ at, from, size: message.size, ...data, compressed }, bytes);
       }),
     );
     if (!added) this.#brake.hold(this.#log);

@@ -3,6 +3,7 @@ import type { DataRecord } from '../record-parts.ts';
 import type { CaptureSettings } from '../recorder/body-capture.ts';
 import { createDecoder, decodeNow, type ContentCoding } from '../recorder/content-coding.ts';
 import { MessageCapture } from '../recorder/data-capture.ts';
+import type { MessageBytes } from '../recorder/message-bytes.ts';
 import { isBomb } from './decoding.ts';
 
 /** Messages up to this size are uncompressed at once, where they give no more than that. Bytes. */
@@ -14,7 +15,7 @@ export interface MessageTaker {
   onDrain: (() => void) | null;
   readonly size: number;
   write(chunk: Buffer): boolean;
-  finish(done: (data: DataRecord) => void): void;
+  finish(done: (data: DataRecord, bytes: MessageBytes | null) => void): void;
 }
 
 export class MessageInflation implements MessageTaker {
@@ -28,7 +29,7 @@ export class MessageInflation implements MessageTaker {
   #decoder: ReturnType<typeof createDecoder> | null = null;
   #isOver = false;
   #isCut = false;
-  #done: ((data: DataRecord) => void) | null = null;
+  #done: ((data: DataRecord, bytes: MessageBytes | null) => void) | null = null;
 
   /** @param seen is shown what comes out. */
   constructor(coding: ContentCoding, settings: CaptureSettings, seen: (bytes: Buffer) => void) {
@@ -51,7 +52,7 @@ export class MessageInflation implements MessageTaker {
     return this.#encoded <= NOW || this.#feed(Buffer.concat(this.#beginning));
   }
 
-  finish(done: (data: DataRecord) => void): void {
+  finish(done: (data: DataRecord, bytes: MessageBytes | null) => void): void {
     this.#done = done;
     if (this.#isOver) return this.#settle();
     if (!this.#decoder) {
@@ -106,6 +107,6 @@ export class MessageInflation implements MessageTaker {
   #settle(): void {
     this.#isOver = true;
     this.#beginning = [];
-    this.#capture.finish((data) => this.#done!(this.#isCut ? { ...data, data_truncated: true } : data));
+    this.#capture.finish((data, bytes) => this.#done!(this.#isCut ? { ...data, data_truncated: true } : data, bytes));
   }
 }

@@ -3,6 +3,7 @@ import type { MessageWatch } from '../flows/message-watch.ts';
 import type { WebSocketMessage } from '../record-parts.ts';
 import type { CaptureSettings } from '../recorder/body-capture.ts';
 import { MessageCapture } from '../recorder/data-capture.ts';
+import type { MessageBytes } from '../recorder/message-bytes.ts';
 import type { DeflateAgreement } from './extensions.ts';
 import { Inflation, type InflationSink } from './inflation.ts';
 import { MessageReader, type ControlOpcode, type MessageHandler } from './messages.ts';
@@ -15,7 +16,7 @@ export interface DirectionOwner {
   /** The direction, which was held, is held no longer. */
   released(from: Side): void;
   /** `whole` calls back with the message, in this turn or a later one. */
-  message(from: Side, whole: (done: (message: WebSocketMessage) => void, at: number) => void): void;
+  message(from: Side, whole: (done: (message: WebSocketMessage, bytes?: MessageBytes | null) => void, at: number) => void): void;
   control(from: Side, opcode: ControlOpcode, payload: Buffer): void;
   fault(from: Side, reason: string): void;
 }
@@ -117,7 +118,7 @@ export class Direction implements MessageHandler {
     // Its place in the list is that of its last byte, though it may have to be inflated first.
     this.#owner.message(from, (done, at) => {
       listed = (complete) =>
-        capture!.finish((data) => done({ at, from, opcode, compressed, size: capture!.size, ...data, data_truncated: data.data_truncated || !complete }));
+        capture!.finish((data, bytes) => done({ at, from, opcode, compressed, size: capture!.size, ...data, data_truncated: data.data_truncated || !complete }, bytes));
     });
     const ended = (complete: boolean): void => {
       message.ended(complete);

@@ -7,6 +7,7 @@ import type { RecordParts, WebSocketMessage, WebSocketRecord } from '../record-p
 import type { CaptureSettings } from '../recorder/body-capture.ts';
 import { NO_DATA, dataRecord } from '../recorder/data-capture.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
+import type { MessageBytes } from '../recorder/message-bytes.ts';
 import { MessageLog } from '../recorder/message-log.ts';
 import type { SpliceTap } from '../relay/splice.ts';
 import { Direction, type DirectionOwner } from './direction.ts';
@@ -64,7 +65,7 @@ export class WebSocketRecording implements SpliceTap, RecordPart, DirectionOwner
   }
 
   /** A data message is complete, or broken off; `whole` gives what there is of it. */
-  message(from: Side, whole: (done: (message: WebSocketMessage) => void, at: number) => void): void {
+  message(from: Side, whole: (done: (message: WebSocketMessage, bytes?: MessageBytes | null) => void, at: number) => void): void {
     const at = this.#now;
     if (this.#log && !this.#log.add(from, (done) => whole(done, at))) this.#logIsFull = true;
   }

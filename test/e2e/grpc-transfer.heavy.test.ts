@@ -11,7 +11,8 @@ import { GUEST_NODE, Stage } from './stage/stage.ts';
 import { digestOf, keystream, measuredJob } from './stage/transfer.ts';
 import { flowsOf } from './stage/workspace.ts';
 
-const SIZE = 1024 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const SIZE = Number(process.env['TRANSFER_MIB'] ?? 1024) * MIB;
 const MESSAGE = 64 * 1024;
 const GROWTH_MIB = 100;
 let stage: Stage;
@@ -42,7 +43,7 @@ after(async () => {
 });
 
 for (const [kind, from] of [['give', 'server'], ['take', 'client']] as const) {
-  test(`1 GiB from the ${from}`, { timeout: 400_000 }, async (t) => {
+  test(`${SIZE / MIB} MiB from the ${from}`, { timeout: 400_000 }, async (t) => {
     const { stdout, stderr, growth } = await measuredJob(stage, [GUEST_NODE, '/guest/grpc_transfer.mjs', 'grpc.demo.test:443', kind, String(SIZE)], 350_000);
     const digest = digestOf(SIZE);
     assert.equal(stdout.split('\n')[1], digest, stdout + stderr);

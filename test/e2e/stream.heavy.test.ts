@@ -8,7 +8,8 @@ import { Stage } from './stage/stage.ts';
 import { KEYSTREAM, digestOf, keystream, measuredJob } from './stage/transfer.ts';
 import { flowsOf } from './stage/workspace.ts';
 
-const SIZE = 1024 * 1024 * 1024;
+const MIB = 1024 * 1024;
+const SIZE = Number(process.env['TRANSFER_MIB'] ?? 1024) * MIB;
 const GROWTH_MIB = 100;
 const CLIENT = 'python3 /guest/stream.py raw.demo.test 7000';
 
@@ -41,7 +42,7 @@ after(async () => {
 });
 
 for (const direction of ['down', 'up'] as const) {
-  test(`1 GiB of raw TCP ${direction}`, { timeout: 240_000 }, async (t) => {
+  test(`${SIZE / MIB} MiB of raw TCP ${direction}`, { timeout: 240_000 }, async (t) => {
     const ask = (size: number): string => `printf '\\000down ${size}'`;
     const body = direction === 'down' ? `${ask(SIZE)} | ${CLIENT} | sha256sum` : `head -c ${SIZE} /dev/zero | ${KEYSTREAM} | ${CLIENT}`;
     const script = `${ask(1)} | ${CLIENT} >/dev/null; echo ready; read _; ${body}; echo done; read _`;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import type { DataRecord, MessageList, MessageRecord } from '../../../core/recor
 import { BodyStore } from '../../../core/recorder/bodies.ts';
 import type { CaptureSettings } from '../../../core/recorder/body-capture.ts';
 import { BodyReader } from '../../../core/recorder/body-text.ts';
-import { BeginningCapture, MessageCapture, NO_DATA } from '../../../core/recorder/data-capture.ts';
+import { BeginningCapture, MessageCapture, NO_DATA, dataRecord } from '../../../core/recorder/data-capture.ts';
 import { MessageLog } from '../../../core/recorder/message-log.ts';
 import { Spool } from '../../../core/recorder/spool.ts';
 
@@ -111,6 +111,32 @@ test('a message up to the limit is in the record, a longer one in a file of its 
   assert.deepEqual([long.data, long.data_truncated], ['hello', true]);
   assert.equal(readFileSync(join(job, long.data_file!), 'utf8'), 'hello world');
   assert.deepEqual(await whole([], settings(5)), NO_DATA);
+});
+
+test('long messages are listed and written as short ones are, and their memory is used again', async () => {
+  const made = settings(1 << 20);
+  const log = new MessageLog<MessageRecord>(made);
+  const sent: DataRecord[] = [];
+  let drained = (): void => {};
+  log.onDrain = () => drained();
+  for (let at = 0; at < 60; at++) {
+    const bytes = at % 2 === 0 ? randomBytes(150_000) : Buffer.from('grüße, "Welt" '.repeat(10_000));
+    const capture = new MessageCapture(made);
+    for (let from = 0; from < bytes.length; from += 40_000) capture.write(bytes.subarray(from, from + 40_000));
+    sent.push(dataRecord(bytes, false));
+    const added = log.add('client', (done) => capture.finish((data, long) => done({ at, from: 'client', size: capture.size, ...data }, long)));
+    if (!added) await new Promise<void>((resolve) => (drained = resolve));
+  }
+  const list = await finished(log);
+  const blocks: Buffer[] = [];
+  for (let block = store.blocks.take(); block; block = store.blocks.take()) blocks.push(block);
+  assert.equal(blocks.length, 128, 'all have come back');
+  store.blocks.give(blocks);
+  assert.ok(list.messages.length > 1 && list.messages.length < 20);
+  const lines = readFileSync(join(job, list.messages_file!), 'utf8').trimEnd().split('\n');
+  assert.equal(lines.length, 60);
+  lines.forEach((line, at) => assert.ok(line === JSON.stringify({ at, from: 'client', size: at % 2 === 0 ? 150_000 : 160_000, ...sent[at] }), String(at)));
+  list.messages.forEach((message, at) => assert.equal(message.data, sent[at]!.data));
 });
 
 test('where no bodies are kept, a message is counted and not shown', async () => {
