@@ -45,6 +45,11 @@ export const ERRORS = {
     remedy: 'Mend the client; the request was not forwarded.',
     status: 400,
   },
+  upgrade_unsupported: {
+    message: 'The client asks for the protocol {protocol} in a stream, and only "websocket" is served there.',
+    remedy: 'Use another transport: what such a stream carries would lead past the decision on its destination.',
+    status: 501,
+  },
   client_aborted: {
     message: 'The client went away before the exchange was complete.',
     remedy: 'Nothing to mend here; look at why the client stopped.',

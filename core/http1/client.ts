@@ -41,6 +41,11 @@ export class Http1Client implements BodyHandler, UpstreamConnection {
     return this.#closed;
   }
 
+  /** The connection has become another protocol's. */
+  get isDetached(): boolean {
+    return this.#detached;
+  }
+
   /** Exchanges made on the connection so far. */
   get used(): number {
     return this.#used;

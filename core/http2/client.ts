@@ -79,10 +79,6 @@ export class Http2Client implements UpgradeSession {
     this.#onSettings.push(() => settled(this.#takesUpgrades ?? false));
   }
 
-  whenUpgradable(ready: (refusal: string | null) => void): void {
-    this.whenSettled((takes) => ready(takes ? null : this.isClosed ? this.#failure : 'it takes no extended CONNECT (RFC 8441)'));
-  }
-
   request(raw: string[]): ClientHttp2Stream {
     return this.#counted(this.#session.request(raw, { endStream: false } as never));
   }

@@ -9,6 +9,8 @@ import { constants, type Http2Session, type Http2Stream } from 'node:http2';
 export const BROKEN = constants.NGHTTP2_INTERNAL_ERROR;
 /** Nobody waits for the rest any longer. */
 export const CANCELLED = constants.NGHTTP2_CANCEL;
+/** It can be had over HTTP/1.1 and not so; H3_VERSION_FALLBACK of HTTP/3 says the same. */
+export const HTTP1_REQUIRED = constants.NGHTTP2_HTTP_1_1_REQUIRED;
 /** Nothing of it was processed: it may be sent again (RFC 9113, section 8.7). */
 export const REFUSED = constants.NGHTTP2_REFUSED_STREAM;
 

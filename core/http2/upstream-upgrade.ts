@@ -3,7 +3,7 @@ import { constants, type ClientHttp2Stream } from 'node:http2';
 import { MentuError } from '../errors.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import { responseHead } from './fields.ts';
-import { cancelStream } from './reset.ts';
+import { HTTP1_REQUIRED, cancelStream } from './reset.ts';
 import { Http2Tunnel } from './tunnel.ts';
 
 const FLAG_END_STREAM = 0x1;
@@ -11,8 +11,9 @@ const FLAG_END_STREAM = 0x1;
 /** The session that the stream is one of. */
 export interface UpgradeSession {
   readonly host: string;
-  /** Calls back once it is known whether the upstream takes extended CONNECT; with the reason where it does not. */
-  whenUpgradable(ready: (refusal: string | null) => void): void;
+  readonly isClosed: boolean;
+  /** Calls back once it is known whether the upstream takes extended CONNECT. */
+  whenSettled(settled: (takesUpgrades: boolean) => void): void;
   request(raw: string[]): ClientHttp2Stream;
   failure(): string;
 }
@@ -27,11 +28,12 @@ export class Http2UpgradeExchange implements UpstreamExchange {
   constructor(session: UpgradeSession, head: RequestHead, events: UpstreamEvents) {
     this.#session = session;
     this.#events = events;
-    session.whenUpgradable((refusal) => {
+    session.whenSettled((takesUpgrades) => {
       if (this.#over) return;
-      if (refusal === null) this.#ask(head);
+      if (takesUpgrades && !session.isClosed) return this.#ask(head);
+      const reason = session.isClosed ? session.failure() : 'it takes no extended CONNECT (RFC 8441)';
       // Not in this turn: whoever asks does not know the exchange yet.
-      else setImmediate(() => this.#fail(new MentuError('upstream_protocol_error', { host: session.host, reason: refusal })));
+      setImmediate(() => this.#fail(new MentuError('upstream_protocol_error', { host: session.host, reason }), HTTP1_REQUIRED));
     });
   }
 
@@ -76,10 +78,10 @@ export class Http2UpgradeExchange implements UpstreamExchange {
     stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
-  #fail(error: MentuError): void {
+  #fail(error: MentuError, code?: number): void {
     if (this.#over) return;
     this.#over = true;
-    this.#events.onUpstreamError(error, !this.#touched);
+    this.#events.onUpstreamError(error, !this.#touched, code);
   }
 
   /** There is no body: what the client sends belongs to the tunnel. */

@@ -15,6 +15,7 @@ export const H3 = {
   requestCancelled: 0x10c,
   requestIncomplete: 0x10d,
   messageError: 0x10e,
+  versionFallback: 0x110,
   qpackDecompressionFailed: 0x200,
   qpackEncoderStreamError: 0x201,
   qpackDecoderStreamError: 0x202,

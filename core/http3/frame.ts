@@ -23,6 +23,9 @@ const OF_CONTROL: ReadonlySet<number> = new Set([FRAME.cancelPush, FRAME.setting
  */
 export const ENDING = Buffer.from([0x21, 0x00]);
 
+/** DATA without a payload, which ends a tunnel likewise: no other frame has a place in one (section 4.4). */
+export const TUNNEL_ENDING = Buffer.from([FRAME.data, 0x00]);
+
 /** Throws where a request stream may not carry the type. */
 export function refuseOnRequestStream(type: number, fromServer: boolean): void {
   if (type === FRAME.pushPromise && fromServer) throw new Http3ConnectionError(H3.idError, 'a push was promised that we never allowed');

@@ -6,7 +6,8 @@ import { H3, Http3StreamError } from './error-code.ts';
 /** Names in lower case. */
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
-const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+/** A method, or the protocol that an extended CONNECT asks for. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const STATUS = /^[1-9]\d\d$/;
 const LENGTH = /^\d{1,15}$/;
 /** Fields that hold for a connection of HTTP/1 (section 4.2). */
@@ -18,6 +19,7 @@ export function requestHead(fields: string[], hasBody: boolean): RequestHead {
   let scheme: string | null = null;
   let authority: string | null = null;
   let path: string | null = null;
+  let protocol: string | null = null;
   let at = 0;
   for (; at < fields.length && fields[at]!.charCodeAt(0) === COLON; at += 2) {
     const value = fields[at + 1]!;
@@ -35,20 +37,29 @@ export function requestHead(fields: string[], hasBody: boolean): RequestHead {
       case ':path':
         path = once(path, value);
         break;
+      case ':protocol':
+        protocol = once(protocol, value);
+        break;
       default:
         throw malformed(`${fields[at]} is no pseudo-header field of a request`);
     }
   }
   const headers = regular(fields, at);
-  if (method === null || !METHOD.test(method)) throw malformed('there is no :method');
-  if (method === 'CONNECT') {
+  if (method === null || !TOKEN.test(method)) throw malformed('there is no :method');
+  if (protocol !== null) {
+    // RFC 9220, section 3, and RFC 8441, section 4.
+    if (method !== 'CONNECT' || !TOKEN.test(protocol)) throw malformed(':protocol is no token, or is of another method than CONNECT');
+    if (!scheme || !path || !authority) throw malformed('an extended CONNECT lacks :scheme, :path or :authority');
+  } else if (method === 'CONNECT') {
     if (scheme !== null || path !== null || !authority) throw malformed('CONNECT has an :authority and neither :scheme nor :path');
   } else {
     if (!scheme || !path) throw malformed('there is no :scheme or no :path');
     const host = authority ?? headers.get('host');
     if (!host) throw malformed('there is neither :authority nor Host');
   }
-  return { method, scheme: 'https', authority: authority ?? '', path: path ?? '/', httpVersion: '3', headers, hasBody, wantsUpgrade: false };
+  const wantsUpgrade = protocol !== null;
+  // What follows an extended CONNECT is the other protocol's.
+  return { method, scheme: 'https', authority: authority ?? '', path: path ?? '/', httpVersion: '3', headers, hasBody: hasBody && !wantsUpgrade, wantsUpgrade, protocol: protocol ?? undefined };
 }
 
 /** Throws `Http3StreamError`. */

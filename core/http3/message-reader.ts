@@ -30,7 +30,7 @@ export interface MessageEvents {
 export class MessageReader implements FrameSink {
   readonly #source: MessageSource;
   readonly #decoder: QpackDecoder;
-  readonly #events: MessageEvents;
+  #events: MessageEvents;
   readonly #fromServer: boolean;
   readonly #frames = new FrameReader(this);
   #head: string[] | null = null;
@@ -40,6 +40,7 @@ export class MessageReader implements FrameSink {
   #announced: number | null = null;
   #heldByOwner = false;
   #heldByQpack = false;
+  #isTunnel = false;
   #ended = false;
 
   constructor(source: MessageSource, decoder: QpackDecoder, fromServer: boolean, events: MessageEvents) {
@@ -77,6 +78,12 @@ export class MessageReader implements FrameSink {
     this.#release();
   }
 
+  /** What follows the head are the bytes of a tunnel (section 4.4), and others are told of them. To be called by `onHead`. */
+  becomeTunnel(events: MessageEvents): void {
+    this.#events = events;
+    this.#isTunnel = true;
+  }
+
   /** Nothing more of the message is wanted. */
   abandon(): void {
     if (this.#state === 'over') return;
@@ -87,7 +94,7 @@ export class MessageReader implements FrameSink {
 
   onFrameBegin(type: number): 'skip' | number {
     if (type === FRAME.headers) {
-      if (this.#state === 'trailers') throw unexpected(type);
+      if (this.#state === 'trailers' || this.#isTunnel) throw unexpected(type);
       return MAX_HEAD_BYTES;
     }
     if (type === FRAME.data) {

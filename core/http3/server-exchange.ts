@@ -1,4 +1,5 @@
 /** One request of a client of HTTP/3 and its response: a bidirectional stream. */
+import type { Duplex } from 'node:stream';
 import { MentuError } from '../errors.ts';
 import type { ClientEvents, ClientExchange, RequestHead, ResponseHead } from '../exchange.ts';
 import type { Headers } from '../headers.ts';
@@ -8,6 +9,7 @@ import { announcedLength, malformed, requestHead } from './message-fields.ts';
 import { MessageReader, type MessageEvents } from './message-reader.ts';
 import { MessageWriter } from './message-writer.ts';
 import type { Http3Session } from './session.ts';
+import { Http3Tunnel } from './tunnel.ts';
 
 const NO_FIELDS: readonly string[] = [];
 
@@ -27,6 +29,8 @@ export class Http3Exchange implements ClientExchange, QuicStreamEvents, MessageE
   readonly #reader: MessageReader;
   readonly #writer: MessageWriter;
   #events: ClientEvents | null = null;
+  /** Of an extended CONNECT: what the client sends, from its head on. */
+  #tunnel: Http3Tunnel | null = null;
   #begun = false;
   #started = false;
   #responded = false;
@@ -67,6 +71,7 @@ export class Http3Exchange implements ClientExchange, QuicStreamEvents, MessageE
   }
 
   connectionGone(): void {
+    this.#tunnel?.connectionGone();
     if (this.#over) return;
     this.#over = true;
     this.#reader.abandon();
@@ -87,6 +92,7 @@ export class Http3Exchange implements ClientExchange, QuicStreamEvents, MessageE
 
   onHead(fields: string[], hasBody: boolean): number | null {
     this.head = requestHead(fields, hasBody);
+    if (this.head.wantsUpgrade) return this.#awaitUpgrade();
     const announced = announcedLength(this.head.headers);
     if (!hasBody && announced !== null && announced > 0) throw malformed('the body is shorter than its content-length');
     // The body stays in the connection until it is asked for.
@@ -94,6 +100,15 @@ export class Http3Exchange implements ClientExchange, QuicStreamEvents, MessageE
     this.#begun = true;
     this.#owner.onExchange(this);
     return announced;
+  }
+
+  #awaitUpgrade(): null {
+    const onFault = (error: unknown): void => this.#session.fail(error);
+    const onOver = (): void => this.#owner.onOver(false);
+    this.#tunnel = new Http3Tunnel({ stream: this.#stream, reader: this.#reader, writer: this.#writer, onFault, onOver });
+    this.#begun = true;
+    this.#owner.onExchange(this);
+    return null;
   }
 
   onBody(piece: Buffer): void {
@@ -162,6 +177,8 @@ export class Http3Exchange implements ClientExchange, QuicStreamEvents, MessageE
   end(trailers: Headers | null): void {
     if (this.#over) return;
     this.#writer.end(trailers && trailers.size > 0 ? this.#frame(NO_FIELDS, trailers) : null);
+    // What was to become the other protocol's, and does not.
+    if (this.#tunnel !== null) this.abandonRequest();
     this.#settle();
   }
 
@@ -174,13 +191,19 @@ export class Http3Exchange implements ClientExchange, QuicStreamEvents, MessageE
   }
 
   reset(): void {
-    if (this.#over) return;
+    if (this.#over) return void this.#tunnel?.destroy();
     this.#break(H3.internalError);
     this.#leave(false);
   }
 
-  detach(): null {
-    return null;
+  detach(head: ResponseHead): Duplex | null {
+    const frame = this.#frame([':status', String(head.status)], head.headers);
+    if (frame === null || this.#tunnel === null) return null;
+    this.#responded = true;
+    this.#over = true;
+    this.#writer.section(frame);
+    this.#tunnel.attach();
+    return this.#tunnel;
   }
 
   #frame(pseudo: readonly string[], headers: Headers): Buffer | null {

@@ -40,6 +40,9 @@ export class Http3Session {
   #isStalled = false;
   readonly #seen = new Set<number>();
   #peerMaxFieldSection = Infinity;
+  /** Whether the peer takes extended CONNECT; null until its SETTINGS have come. */
+  #peerTakesUpgrades: boolean | null = null;
+  #onSettings: (() => void)[] = [];
   #closed = false;
 
   constructor(connection: QuicConnection, role: 'server' | 'client', events: Http3SessionEvents) {
@@ -67,6 +70,18 @@ export class Http3Session {
     return this.#peerMaxFieldSection;
   }
 
+  /** Calls back with whether the peer takes extended CONNECT, once its SETTINGS have come or will not any more. */
+  whenSettled(settled: (takesUpgrades: boolean) => void): void {
+    if (this.#peerTakesUpgrades !== null || this.#closed) return settled(this.#peerTakesUpgrades ?? false);
+    this.#onSettings.push(() => settled(this.#peerTakesUpgrades ?? false));
+  }
+
+  #settled(): void {
+    const waiting = this.#onSettings;
+    this.#onSettings = [];
+    for (const settled of waiting) settled();
+  }
+
   open(): QuicStream | null {
     return this.#closed ? null : this.#connection.open('bidirectional');
   }
@@ -90,6 +105,7 @@ export class Http3Session {
   #over(end: QuicEnd): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#settled();
     this.#events.onClose(end);
   }
 
@@ -97,7 +113,7 @@ export class Http3Session {
   #openOwn(): void {
     if (!this.#control) {
       this.#control = this.#openTyped(STREAM_TYPE.control);
-      this.#control?.write(Buffer.concat([varints(STREAM_TYPE.control), ourSettings()]));
+      this.#control?.write(Buffer.concat([varints(STREAM_TYPE.control), ourSettings(this.#isServer)]));
     }
     if (this.#control && !this.#decoderStream) {
       this.#decoderStream = this.#openTyped(STREAM_TYPE.decoder);
@@ -141,7 +157,11 @@ export class Http3Session {
     if (type === STREAM_TYPE.decoder) return new DecoderStream();
     return new ControlStream(
       {
-        onSettings: ({ maxFieldSection }) => (this.#peerMaxFieldSection = maxFieldSection),
+        onSettings: ({ maxFieldSection, takesUpgrades }) => {
+          this.#peerMaxFieldSection = maxFieldSection;
+          this.#peerTakesUpgrades = takesUpgrades;
+          this.#settled();
+        },
         onGoaway: (id) => this.#events.onGoaway(id),
       },
       !this.#isServer,

@@ -3,9 +3,11 @@ import { MentuError } from '../errors.ts';
 import type { FlowRequest } from '../flow.ts';
 import { isToken } from '../headers.ts';
 import { splitAuthority } from '../names/authority.ts';
+import type { UpstreamLink } from '../upstream/link.ts';
 import type { LinkFacts } from '../upstream/opening.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { HttpFlow } from '../flows/http-flow.ts';
+import { HTTP1_REQUIRED, REFUSED } from '../http2/reset.ts';
 import { isPath } from './route.ts';
 import { requestFor } from './translation.ts';
 
@@ -19,7 +21,9 @@ export class Dispatch {
   readonly #head: RequestHead;
   readonly #toProxy: boolean;
   /** The request as the upstream got it; null until then. */
-  sent: RequestHead | null = null;
+  #sent: RequestHead | null = null;
+  #way: UpstreamLink | null = null;
+  #overHttp1 = false;
   #waiting = false;
   #repeated = false;
   #refusals = 0;
@@ -38,22 +42,36 @@ export class Dispatch {
     const fault = takeEdits(this.#head, request);
     if (fault !== null) return events.onUpstreamError(new MentuError('decision_failed', { plugin: this.#flow.tappedBy, reason: fault }), false);
     this.#waiting = true;
-    link.dispatch(this.#onConnection, events, ready);
+    this.#way = this.#overHttp1 ? link.overHttp1() : link;
+    this.#way.dispatch(this.#onConnection, events, ready);
   }
 
-  /** True where the request is to be sent again. @param untouched not a byte of an answer has come. @param refused the upstream has not processed it. */
-  repeats(untouched: boolean, refused: boolean): boolean {
+  /** True where the request is to be sent again. @param untouched not a byte of an answer has come. @param code the upstream's reset. */
+  repeats(untouched: boolean, code: number | undefined): boolean {
     this.#waiting = false;
     const { upstreamReused, request, up } = this.#flow;
     // Whatever its method (RFC 9113, section 8.7), where no byte of its body is spent.
-    if (refused && untouched && up.size === 0) return ++this.#refusals <= MAX_REFUSALS;
+    if (code === REFUSED && untouched && up.size === 0) return ++this.#refusals <= MAX_REFUSALS;
+    // A WebSocket may be had by an upgrade where the upstream takes no extended CONNECT.
+    if (code === HTTP1_REQUIRED && untouched && this.#head.protocol && !this.#overHttp1) return (this.#overHttp1 = true);
     if (!untouched || !upstreamReused || this.#repeated || this.#head.hasBody || !REPEATABLE.has(request.method)) return false;
     return (this.#repeated = true);
   }
 
   /** Gives up waiting for a connection. */
   cancel(events: UpstreamEvents): void {
-    if (this.#waiting) this.#flow.connection.link?.cancel(events);
+    if (this.#waiting) this.#way?.cancel(events);
+  }
+
+  /** The exchange is complete, which may make room for another. */
+  freed(): void {
+    this.#way?.freed();
+  }
+
+  /** The connection or stream is another protocol's now. The request as the upstream got it, null where it had not. */
+  upgraded(): RequestHead | null {
+    this.freed();
+    return this.#sent;
   }
 
   readonly #onConnection = (facts: LinkFacts, reused: boolean): RequestHead => {
@@ -62,7 +80,7 @@ export class Dispatch {
     flow.upstream = facts;
     flow.upstreamReused = reused;
     flow.sendStarted = performance.now();
-    return (this.sent = requestFor(this.#head, facts.httpVersion, this.#toProxy));
+    return (this.#sent = requestFor(this.#head, facts.httpVersion, this.#toProxy));
   };
 }
 

@@ -13,7 +13,6 @@ import type { Verdict } from '../decision.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { Outcome } from '../record.ts';
 import type { ClientEvents, ClientExchange, ResponseHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
-import { REFUSED } from '../http2/reset.ts';
 import { Dispatch } from './dispatch.ts';
 import { HttpFlow } from '../flows/http-flow.ts';
 import { passesReset } from './grpc-answer.ts';
@@ -154,7 +153,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   #complete(): void {
     this.#upstream = null;
     this.#finish('completed', null);
-    this.flow.connection.link?.freed();
+    this.#dispatch.freed();
   }
 
   /** The response is whole, and what is left of the request is not waited for. */
@@ -187,7 +186,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     if (this.#finished) return;
     this.#upstream = null;
     // A kept connection that the server closed just then: as any client does, ask once more on a new one.
-    if (this.#dispatch.repeats(untouched, code === REFUSED)) return this.#dispatch.begin(this, this.#onReady);
+    if (this.#dispatch.repeats(untouched, code)) return this.#dispatch.begin(this, this.#onReady);
     if (this.#overtaken) return this.#abandonRequest();
     // The server has taken the end of the client's half for the end of the client.
     if (this.#halfClosed && this.flow.upstream && error.code === 'upstream_aborted') return this.abort(new MentuError('client_aborted'));
@@ -205,7 +204,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     this.#upstream = null;
     if (this.#finished) return void connection.destroy();
     this.#upgrade = new Upgrade(this.flow, this.#client, this.#recorder, head, connection, ({ outcome, error }) => this.#finish(outcome, error));
-    const fault = this.#upgrade.begin(this.#requestEnded ? this.#dispatch.sent : null);
+    const fault = this.#upgrade.begin(this.#requestEnded ? this.#dispatch.upgraded() : null);
     if (fault) this.#fail(fault);
   }
 

@@ -59,7 +59,8 @@ export function settleAuthority(head: RequestHead, connection: CapturedConnectio
   if (hosts.length > 1) return bad('there is more than one Host');
   if (head.protocol === undefined && head.method === 'CONNECT') return bad('CONNECT is for an explicit proxy');
   // Others lead to further destinations (RFC 9298), past the decision on this one.
-  if (head.protocol !== undefined && (head.method !== 'CONNECT' || head.protocol !== 'websocket')) return bad(`the :protocol ${JSON.stringify(head.protocol)} is not served`);
+  if (head.protocol !== undefined && head.method !== 'CONNECT') return bad(':protocol is for CONNECT');
+  if (head.protocol !== undefined && head.protocol !== 'websocket') return new MentuError('upgrade_unsupported', { protocol: JSON.stringify(head.protocol) });
   // Over HTTP/1 it would be read as a target of another form, for another authority.
   if (!isPath(head.path)) return bad(':path is no path');
   if (head.authority === '') head.authority = hosts[0] ?? destinationAuthority(connection, head.scheme);

@@ -38,6 +38,7 @@ export class UpstreamLink {
   readonly #connections = new Set<Standing>();
   readonly #waiting: Waiting[] = [];
   readonly #abort = new AbortController();
+  #http1: UpstreamLink | null = null;
   /** What `open` has opened and nobody has wanted so far. */
   #ready: Opened | null = null;
   #dialling = 0;
@@ -103,6 +104,14 @@ export class UpstreamLink {
     this.#dialForWaiting();
   }
 
+  /** The way by HTTP/1.1 alone, for what the upstream does not serve by what it speaks else. */
+  overHttp1(): UpstreamLink {
+    const { tls } = this.target;
+    this.#http1 ??= new UpstreamLink({ ...this.target, tls: tls && { ...tls, alpn: ['http/1.1'] }, http2: false, http3: null }, this.#dialler, this.#tls);
+    if (this.#closed) this.#http1.close();
+    return this.#http1;
+  }
+
   /** Gives up a request that still waits for a connection. True where it did. */
   cancel(events: UpstreamEvents): boolean {
     const at = this.#waiting.findIndex((waiting) => waiting.events === events);
@@ -116,6 +125,7 @@ export class UpstreamLink {
     this.#abort.abort(new MentuError('shutting_down'));
     for (const { client } of this.#connections) client.destroy();
     this.#connections.clear();
+    this.#http1?.close();
     this.#takeReady()?.dialled.socket.destroy();
   }
 
@@ -134,6 +144,7 @@ export class UpstreamLink {
   }
 
   #dialForWaiting(): void {
+    if (this.#waiting.length > 0) this.#forgetDetached();
     if (this.#waiting.length === 0 || this.#dialling >= this.#waiting.length || this.#connections.size + this.#dialling >= MAX_CONNECTIONS) return;
     // One connection of HTTP/2 serves all, as many at a time as the upstream takes; a second is dialled only where the first is HTTP/1, or closing.
     if (this.#dialling > 0) return;
@@ -147,6 +158,11 @@ export class UpstreamLink {
         for (const { events } of this.#waiting.splice(0)) events.onUpstreamError(asMentuError(error, this.target.host), true);
       },
     );
+  }
+
+  /** What has become another protocol's is none of ours any more. */
+  #forgetDetached(): void {
+    for (const standing of this.#connections) if (standing.client instanceof Http1Client && standing.client.isDetached) this.#connections.delete(standing);
   }
 
   #serveWaiting(): void {

@@ -80,8 +80,8 @@ describe('extended CONNECT', () => {
   test('serves no protocol that leads past the decision on the destination', async () =>
     between(await origin(() => assert.fail('it came to the upstream')), async (session, stage) => {
       await offered(session);
-      assert.equal((await open(session, { ...UPGRADE, ':protocol': 'connect-udp' })).status, 400);
-      assert.equal((await stage.record()).error?.code, 'bad_request');
+      assert.equal((await open(session, { ...UPGRADE, ':protocol': 'connect-udp' })).status, 501);
+      assert.equal((await stage.record()).error?.code, 'upgrade_unsupported');
     }));
 
   test('is remembered with what the upstream chose', async () =>

@@ -17,6 +17,7 @@ const literal = (...pairs: [string, string][]): Buffer => {
 };
 const request = (...pairs: [string, string][]): [string, string][] => [[':method', 'GET'], [':scheme', 'https'], [':authority', 'api.test'], [':path', '/'], ...pairs];
 const without = (name: string, ...pairs: [string, string][]): [string, string][] => [...request().filter(([other]) => other !== name), ...pairs];
+const extended = (...left: string[]): [string, string][] => [...request(), [':protocol', 'websocket'] as [string, string]].map(([name, value]): [string, string] => [name, name === ':method' ? 'CONNECT' : value]).filter(([name]) => !left.includes(name));
 const DATA = hex('0005 68656c6c6f');
 const GREASE = hex('21 00 4040 03 aabbcc');
 
@@ -95,6 +96,11 @@ describe('by hand', () => {
     ['no :method', 0x10e, fields(...without(':method'))],
     ['no :scheme', 0x10e, fields(...without(':scheme'))],
     ['neither :authority nor Host', 0x10e, fields(...without(':authority'))],
+    ['an extended CONNECT without :scheme', 0x10e, fields(...extended(':scheme'))],
+    ['an extended CONNECT without :path', 0x10e, fields(...extended(':path'))],
+    ['an extended CONNECT without :authority', 0x10e, fields(...extended(':authority'))],
+    ['an extended CONNECT with an empty :protocol', 0x10e, fields(...extended(':protocol'), [':protocol', ''])],
+    ['a :protocol of GET', 0x10e, fields(...request([':protocol', 'websocket']))],
     ['two lengths', 0x10e, fields(...request(['content-length', '5'], ['content-length', '6']))],
     ['a length without a body', 0x10e, fields(...request(['content-length', '5']))],
     ['nothing but the end of a reserved frame', 0x10d, GREASE],
@@ -116,6 +122,7 @@ describe('by hand', () => {
   for (const [what, code, bytes, options] of [
     ['DATA before a head', 0x105, DATA, {}],
     ['DATA after trailers', 0x105, Buffer.concat([fields(...request()), DATA, fields(['x-sum', '1']), DATA]), {}],
+    ['trailers of an extended CONNECT', 0x105, Buffer.concat([fields(...extended()), DATA, fields(['x-sum', '1'])]), {}],
     ['SETTINGS on a request stream', 0x105, hex('0400'), {}],
     ['a frame of HTTP/2', 0x105, hex('0200'), {}],
     ['PUSH_PROMISE', 0x105, hex('050100'), {}],
@@ -125,6 +132,7 @@ describe('by hand', () => {
     ['a control stream that begins with something else', 0x10a, hex(''), { control: hex('00 0700') }],
     ['two SETTINGS', 0x105, hex(''), { control: hex('00 0400 0400') }],
     ['a setting of HTTP/2', 0x109, hex(''), { control: hex('00 0402 0201') }],
+    ['an offer of extended CONNECT that is neither 0 nor 1', 0x109, hex(''), { control: hex('00 0402 0802') }],
     ['a setting twice', 0x109, hex(''), { control: hex('00 0404 0100 0100') }],
     ['SETTINGS that are cut off', 0x106, hex(''), { control: hex('00 0401 01') }],
     ['DATA on the control stream', 0x105, hex(''), { control: hex('00 0400 0000') }],
