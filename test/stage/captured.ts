@@ -32,6 +32,8 @@ export class Stage implements AsyncDisposable {
   /** Failures of observers, as `plugin hook: message`. */
   readonly failures: string[] = [];
   readonly warnings: MentuError[] = [];
+  /** The clients' ports of all tunnels that stood. */
+  readonly tunnels: number[] = [];
   readonly directory = mkdtempSync(join(tmpdir(), 'mentu-stage-'));
   readonly #server: Server = createServer();
   readonly #clients = new Set<Socket>();
@@ -115,9 +117,9 @@ export class Stage implements AsyncDisposable {
           answer += byte.toString('latin1');
           if (!answer.endsWith('\r\n\r\n')) continue;
           socket.off('readable', onReadable);
-          if (answer.startsWith('HTTP/1.1 200 ')) resolve();
-          else reject(new Error(answer));
-          return;
+          if (!answer.startsWith('HTTP/1.1 200 ')) return reject(new Error(answer));
+          this.tunnels.push(socket.localPort!);
+          return resolve();
         }
       };
       socket.on('readable', onReadable);

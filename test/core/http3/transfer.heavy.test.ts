@@ -8,7 +8,7 @@ import type { Http3Client } from '../../../core/http3/client.ts';
 import { Stage } from '../../stage/captured.ts';
 import { Http3Origin, http3Client, listenHttp3 } from '../../stage/http3.ts';
 
-const SIZE = 1024 ** 3;
+const SIZE = Number(process.env['TRANSFER_MIB'] ?? 1024) * 1024 ** 2;
 /** Passes first, so that all windows, buffers and code are there: three ends of QUIC connections are in this process. */
 const WARMING = 64 * 1024 ** 2;
 const CHUNK = Buffer.alloc(64 * 1024, 'mentu');

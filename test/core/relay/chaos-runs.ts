@@ -41,7 +41,10 @@ export function everyoneLeaves(seed: number, clients = 80): Promise<void> {
     });
     await soon('the end of the capture', stage.close(), 10_000);
     assertOneRecordEach(stage.records);
-    assert.ok(stage.records.length >= clients);
+    // Who gave up before its tunnel stood has asked for nothing: with a thousand of them, a busy machine is too slow for some.
+    const recorded = new Set(stage.records.map(({ client }) => client.port));
+    assert.deepEqual(stage.tunnels.filter((port) => !recorded.has(port)), []);
+    assert.ok(stage.tunnels.length > 0);
     assert.deepEqual(stage.failures, []);
   });
 }
