@@ -2,14 +2,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
-import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { ProxyProcess } from './stage/proxy-process.ts';
 import { Stage } from './stage/stage.ts';
 import type { OriginResponse } from './stage/origin.ts';
-import { memoryOf } from './stage/transfer.ts';
-import { flowsOf, until } from './stage/workspace.ts';
 
 const CONNECTIONS = 100;
 const STREAMS = 100;
@@ -31,11 +28,9 @@ before(async () => {
 });
 after(() => stage.close());
 
-async function session(port: number): Promise<ClientHttp2Session> {
-  const socket = connect(port, '127.0.0.1');
-  socket.write('CONNECT api.demo.test:443 HTTP/1.1\r\nHost: api.demo.test:443\r\n\r\n');
-  await once(socket, 'data');
-  const tls = connectTls({ socket, servername: 'api.demo.test', ca: readFileSync(stage.workspace.path('proxy-ca.pem')), ALPNProtocols: ['h2'] });
+async function session(proxy: ProxyProcess): Promise<ClientHttp2Session> {
+  const socket = await proxy.tunnel('api.demo.test:443');
+  const tls = connectTls({ socket, servername: 'api.demo.test', ca: proxy.authority, ALPNProtocols: ['h2'] });
   await once(tls, 'secureConnect');
   const made = connectHttp2('https://api.demo.test', { createConnection: () => tls });
   await once(made, 'connect');
@@ -52,24 +47,17 @@ async function exchange(made: ClientHttp2Session, path: string): Promise<void> {
 }
 
 test(`${ALL} streams over ${CONNECTIONS} connections`, { timeout: 300_000 }, async (t) => {
-  const child = stage.workspace.start('mentu-runtime', ['proxy', '--listen', '127.0.0.1:0', '--profile', 'profile.json', '--ca-out', 'proxy-ca.pem']);
-  let stderr = '';
-  child.stderr!.on('data', (chunk) => (stderr += chunk));
-  const closed = once(child, 'close');
-  const [, port, path] = await until('the proxy tells its port', () => /proxy on http:\/\/127\.0\.0\.1:(\d+) .* record in (\S+)/.exec(stderr));
+  const proxy = await ProxyProcess.open(stage);
   const sessions: ClientHttp2Session[] = [];
-  for (let at = 0; at < CONNECTIONS; at++) sessions.push(await session(Number(port)));
-  const before = memoryOf(child.pid!, 'VmRSS');
+  for (let at = 0; at < CONNECTIONS; at++) sessions.push(await session(proxy));
+  const before = proxy.memory;
   const start = performance.now();
   await Promise.all(sessions.flatMap((made, at) => Array.from({ length: STREAMS }, (_, stream) => exchange(made, `/${at}/${stream}`))));
   const took = performance.now() - start;
-  const growth = memoryOf(child.pid!, 'VmHWM') - before;
+  const growth = proxy.peak - before;
   assert.equal(held.length, ALL, 'all were under way at the same time');
   for (const made of sessions) made.destroy();
-  child.kill('SIGINT');
-  const [code] = (await closed) as [number | null];
-  assert.equal(code, 0, stderr);
-  const flows = flowsOf(stage.workspace.path(path!));
+  const flows = await proxy.end();
   assert.equal(flows.length, ALL);
   assert.equal(new Set(flows.map(({ request }) => request!.url)).size, ALL);
   assert.equal(new Set(flows.map(({ connection_id }) => connection_id)).size, CONNECTIONS);
