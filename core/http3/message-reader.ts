@@ -131,6 +131,7 @@ export class MessageReader implements FrameSink {
     if (fields === null) throw tooLarge();
     if (this.#state === 'body') {
       this.#giveHead(true);
+      if (this.#isTunnel) throw unexpected(FRAME.headers);
       this.#trailers = trailers(fields);
       this.#state = 'trailers';
     } else if (!this.#events.isInterim(fields)) {

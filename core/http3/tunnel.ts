@@ -5,8 +5,8 @@
  */
 import { Duplex } from 'node:stream';
 import type { QuicStream, QuicStreamEvents } from '../quic/connection.ts';
-import { H3 } from './error-code.ts';
-import { TUNNEL_ENDING } from './frame.ts';
+import { H3, Http3StreamError } from './error-code.ts';
+import { FRAME, TUNNEL_ENDING, unexpected } from './frame.ts';
 import type { MessageEvents, MessageReader } from './message-reader.ts';
 import type { MessageWriter } from './message-writer.ts';
 
@@ -90,7 +90,8 @@ export class Http3Tunnel extends Duplex implements QuicStreamEvents, MessageEven
   }
 
   onFault(error: unknown): void {
-    this.#parts.onFault(error);
+    // What would break a message off is in a section, which has no place here.
+    this.#parts.onFault(error instanceof Http3StreamError ? unexpected(FRAME.headers) : error);
   }
 
   /** There is one head, and it came before. */

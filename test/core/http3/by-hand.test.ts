@@ -123,6 +123,8 @@ describe('by hand', () => {
     ['DATA before a head', 0x105, DATA, {}],
     ['DATA after trailers', 0x105, Buffer.concat([fields(...request()), DATA, fields(['x-sum', '1']), DATA]), {}],
     ['trailers of an extended CONNECT', 0x105, Buffer.concat([fields(...extended()), DATA, fields(['x-sum', '1'])]), {}],
+    ['a second head of an extended CONNECT', 0x105, Buffer.concat([fields(...extended()), fields(...request())]), {}],
+    ['trailers of an extended CONNECT that are larger than we take', 0x105, Buffer.concat([fields(...extended()), fields(['x-long', 'y'.repeat(140_000)])]), {}],
     ['SETTINGS on a request stream', 0x105, hex('0400'), {}],
     ['a frame of HTTP/2', 0x105, hex('0200'), {}],
     ['PUSH_PROMISE', 0x105, hex('050100'), {}],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import type { FlowRecord, WebSocketMessage } from '../../../core/index.ts';
-import { CHAT_PAGE, ChatServer, GUEST_WS, PythonChatServer } from '../stage/chat.ts';
+import { CHAT_PAGE, ChatServer, ForeignChatServer, GUEST_WS } from '../stage/chat.ts';
 import { chromiumArgs } from '../stage/chromium.ts';
 import { GUEST_NODE, Stage } from '../stage/stage.ts';
 import type { Job } from '../stage/workspace.ts';
@@ -10,20 +10,21 @@ import { row } from './row.ts';
 
 let stage: Stage;
 let node: ChatServer;
-let python: PythonChatServer;
-let hypercorn: PythonChatServer;
+let python: ForeignChatServer;
+let hypercorn: ForeignChatServer;
+let quicGo: ForeignChatServer;
 
 before(async () => {
   stage = await Stage.open();
+  const { folder } = stage.workspace;
   node = await ChatServer.open(stage.identity, CHAT_PAGE);
-  python = await PythonChatServer.open('websockets', stage.workspace.folder);
-  hypercorn = await PythonChatServer.open('hypercorn', stage.workspace.folder);
-  const hosts = { 'ws.demo.test': node.address, 'python.demo.test': python.address, 'hypercorn.demo.test': hypercorn.address };
+  [quicGo, python, hypercorn] = await Promise.all([ForeignChatServer.http3(folder, CHAT_PAGE), ForeignChatServer.python('websockets', folder), ForeignChatServer.python('hypercorn', folder)]);
+  const hosts = { 'ws.demo.test': node.address, 'python.demo.test': python.address, 'hypercorn.demo.test': hypercorn.address, 'go.demo.test': quicGo.address };
   stage.profile({ hosts, mounts: [GUEST_WS] });
   stage.profile({ hosts, mounts: [GUEST_WS], sandbox: { deniedDomains: ['ws.demo.test'] } }, 'denied.json');
 });
 after(async () => {
-  await Promise.all([node?.close(), python?.close(), hypercorn?.close()]);
+  await Promise.all([node?.close(), python?.close(), hypercorn?.close(), quicGo?.close()]);
   await stage.close();
 });
 
@@ -102,6 +103,28 @@ row({ client: 'Chromium', server: 'hypercorn', protocol: 'WebSocket in a stream 
   const { flow, said } = chatOf(job);
   for (const from of ['client', 'server'] as const) assert.deepEqual(said(from).slice(0, 2), ['text hello', 'text 100000 long']);
   assert.deepEqual([flow.request!.method, flow.request!.url, flow.response!.status], ['CONNECT', 'https://hypercorn.demo.test/chat', 200]);
+  const page = job.flows.find(({ request }) => request?.url.endsWith('/page'))!;
+  assert.equal(flow.connection_id, page.connection_id, 'it shares the connection of its page');
+  return summary(flow);
+});
+
+// Off by default in Chromium, and only ever in a connection of HTTP/3 that stands.
+const overHttp3 = (host: string): string[] => chromiumArgs(`https://${host}/page`, '/tmp/browser', `--origin-to-force-quic-on=${host}:443`, '--enable-features=EnableWebsocketsOverHttp3').filter((arg) => arg !== '--disable-quic');
+
+row({ client: 'Chromium', server: 'ws of Node.js', protocol: 'WebSocket in a stream of HTTP/3, to HTTP/1.1', result: 'HTTP/3 and 1.1, 2 and 2 messages, compressed, close 4000' }, async () => {
+  const job = await inGuest('profile.json', 'chromium', ...overHttp3('ws.demo.test'));
+  assert.match(job.stdout, /not yet: hello, 100000 characters, closed 4000/, job.stderr);
+  const { flow, said } = chatOf(job);
+  for (const from of ['client', 'server'] as const) assert.deepEqual(said(from).slice(0, 2), ['text hello', 'text 100000 long']);
+  return summary(flow);
+});
+
+row({ client: 'Chromium', server: 'gorilla on quic-go', protocol: 'WebSocket in a stream of HTTP/3', result: 'HTTP/3 and 3, 2 and 2 messages, close 4000' }, async () => {
+  const job = await inGuest('profile.json', 'chromium', ...overHttp3('go.demo.test'));
+  assert.match(job.stdout, /not yet: hello, 100000 characters, closed 4000/, job.stderr);
+  const { flow, said } = chatOf(job);
+  for (const from of ['client', 'server'] as const) assert.deepEqual(said(from).slice(0, 2), ['text hello', 'text 100000 long']);
+  assert.deepEqual([flow.request!.method, flow.request!.url, flow.response!.status], ['CONNECT', 'https://go.demo.test/chat', 200]);
   const page = job.flows.find(({ request }) => request?.url.endsWith('/page'))!;
   assert.equal(flow.connection_id, page.connection_id, 'it shares the connection of its page');
   return summary(flow);

@@ -1,12 +1,17 @@
-/** WebSocket servers outside of the guest: `ws`, Python's websockets, hypercorn. Each echoes what it hears. */
-import { spawn, type ChildProcess } from 'node:child_process';
+/** WebSocket servers outside of the guest: `ws`, Python's websockets, hypercorn, gorilla on quic-go. Each echoes what it hears. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { WebSocketServer } from 'ws';
 import type { ServerIdentity } from './certificates.ts';
 import { until } from './workspace.ts';
+
+const BUILD_LIMIT_MS = 100_000;
 
 /** In the guest: the package of the client. */
 export const GUEST_WS = { source: join(import.meta.dirname, '../../../node_modules/ws'), destination: '/opt/ws', readOnly: true };
@@ -55,8 +60,8 @@ export class ChatServer {
   }
 }
 
-/** A server in Python, by the system's interpreter and packages. */
-export class PythonChatServer {
+/** A server in another language, as a process of its own that prints its port. */
+export class ForeignChatServer {
   readonly address: string;
   readonly #child: ChildProcess;
 
@@ -65,10 +70,27 @@ export class PythonChatServer {
     this.address = `127.0.0.1:${port}`;
   }
 
-  /** `folder` holds the stage's certificate and key. */
-  static async open(which: 'websockets' | 'hypercorn', folder: string): Promise<PythonChatServer> {
-    const program = join(import.meta.dirname, 'chat_servers.py');
-    const child = spawn('/usr/bin/python3', [program, which, join(folder, 'leaf.pem'), join(folder, 'leaf.key')], { stdio: ['ignore', 'pipe', 'pipe'] });
+  /** In Python, by the system's interpreter and packages. `folder` holds the stage's certificate and key. */
+  static python(which: 'websockets' | 'hypercorn', folder: string): Promise<ForeignChatServer> {
+    return ForeignChatServer.#start('/usr/bin/python3', [join(import.meta.dirname, 'chat_servers.py'), which, join(folder, 'leaf.pem'), join(folder, 'leaf.key')]);
+  }
+
+  /** In Go, over HTTP/3 alone, built by the system's compiler of the system's packages. `page` is what it answers at `/page`. */
+  static async http3(folder: string, page: string): Promise<ForeignChatServer> {
+    const built = mkdtempSync(join(tmpdir(), 'http3-chat-'));
+    try {
+      const [program, pageFile] = [join(built, 'server'), join(built, 'page')];
+      const env = { ...process.env, CGO_ENABLED: '1', GO111MODULE: 'off', GOPATH: '/usr/share/gocode', GOCACHE: join(built, 'cache'), GOFLAGS: '' };
+      await promisify(execFile)('go', ['build', '-o', program, join(import.meta.dirname, 'http3_chat.go')], { env, timeout: BUILD_LIMIT_MS });
+      writeFileSync(pageFile, page);
+      return await ForeignChatServer.#start(program, [join(folder, 'leaf.pem'), join(folder, 'leaf.key'), pageFile]);
+    } finally {
+      rmSync(built, { recursive: true, force: true });
+    }
+  }
+
+  static async #start(program: string, args: readonly string[]): Promise<ForeignChatServer> {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk) => (stdout += chunk));
@@ -77,7 +99,7 @@ export class PythonChatServer {
       if (child.exitCode !== null) throw new Error(stderr);
       return /^(\d+)\n/.exec(stdout)?.[1];
     });
-    return new PythonChatServer(child, port);
+    return new ForeignChatServer(child, port);
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@ import { Headers } from '../../../core/headers.ts';
 import { QpackEncoder } from '../../../core/http3/qpack-encoder.ts';
 import { Http3Client } from '../../../core/http3/client.ts';
 import { Http3Server } from '../../../core/http3/server.ts';
-import type { ClientExchange } from '../../../core/exchange.ts';
+import type { ClientExchange, UpstreamEvents } from '../../../core/exchange.ts';
 import type { QuicConnection, QuicConnectionEvents, QuicStream, QuicStreamEvents } from '../../../core/quic/connection.ts';
 import type { FuzzTarget } from '../target.ts';
 
@@ -51,11 +51,16 @@ class BareStream implements QuicStream {
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const encoder = new QpackEncoder();
 const request = encoder.frame([':method', 'POST', ':scheme', 'https', ':authority', 'a.test', ':path', '/'], ['content-length', '5', 'x-own', 'value']);
+const upgrade = encoder.frame([':method', 'CONNECT', ':protocol', 'websocket', ':scheme', 'https', ':authority', 'a.test', ':path', '/'], ['sec-websocket-version', '13']);
+const consent = encoder.frame([':status', '200'], []);
+/** A server's, which takes extended CONNECT. */
+const offer = hex('00 0402 0801');
 const answer = encoder.frame([':status', '200'], ['content-length', '5', 'server', 'x']);
 const control = hex('00 04 08 01 5000 06 8001 0000 0704 00000000 2100');
 
 function served(exchange: ClientExchange): void {
   exchange.attach({ onRequestData() {}, onRequestEnd: () => exchange.end(null), onClientAbort() {}, onClientHalfClose() {}, onClientError: () => exchange.reset(), onClientDrain() {} });
+  if (exchange.head.wantsUpgrade) return void exchange.detach({ status: 200, statusText: '', httpVersion: '3', headers: new Headers(), hasBody: false })?.on('error', () => {}).resume().end('x');
   exchange.respond({ status: 200, statusText: '', httpVersion: '3', headers: new Headers(), hasBody: true });
   exchange.start();
 }
@@ -75,6 +80,8 @@ const target: FuzzTarget = {
     control,
     hex('02 3fbd01 c00f 7777772e6578616d706c652e636f6d'),
     hex('03 44 48'),
+    Buffer.concat([upgrade, hex('0005 68656c6c6f 2101 61 0000 0001 61')]),
+    Buffer.concat([consent, hex('0005 68656c6c6f 2101 61 0000 0001 61')]),
   ],
   parse(input, random) {
     const cut = Math.floor(random() * (input.length + 1));
@@ -89,11 +96,14 @@ const target: FuzzTarget = {
     server.destroy();
     const toClient = new Bare();
     const client = new Http3Client(toClient, 'a.test', () => {});
-    client.send({ method: 'GET', scheme: 'https', authority: 'a.test', path: '/', httpVersion: '3', headers: new Headers(), hasBody: false, wantsUpgrade: false }, {
-      onInform() {}, onResponse() {}, onResponseData() {}, onResponseEnd() {}, onUpstreamError() {}, onUpstreamDrain() {}, onUpgrade() {},
-    }).end(null);
-    const stream = toClient.streams.find(({ isBidirectional }) => isBidirectional)!;
-    if (stream.events) give(stream, input, cut);
+    const asked = { scheme: 'https' as const, authority: 'a.test', path: '/', httpVersion: '3', headers: new Headers(), hasBody: false };
+    const events: UpstreamEvents = { onInform() {}, onResponse() {}, onResponseData() {}, onResponseEnd() {}, onUpstreamError() {}, onUpstreamDrain() {}, onUpgrade: (_head, tunnel) => void tunnel.on('error', () => {}).resume().end('x') };
+    client.send({ ...asked, method: 'GET', wantsUpgrade: false }, events).end(null);
+    const settings = new BareStream(7);
+    toClient.events?.onStream(settings);
+    settings.events?.onData(offer);
+    client.send({ ...asked, method: 'CONNECT', wantsUpgrade: true, protocol: 'websocket' }, events);
+    for (const stream of toClient.streams.filter(({ isBidirectional }) => isBidirectional)) if (stream.events) give(stream, input, cut);
     const opened = new BareStream(3);
     toClient.events?.onStream(opened);
     give(opened, input, cut);
