@@ -245,6 +245,10 @@ export const ERRORS = {
     message: 'The key `{key}` is given twice.',
     remedy: 'Keep one of them.',
   },
+  settings_duplicate_host: {
+    message: 'In {list}, {host} is named twice (before as {first}).',
+    remedy: 'Keep one entry for it.',
+  },
   settings_unknown_key: {
     message: 'Unknown key `{key}`{where}{near}',
     remedy: '{known}',
@@ -533,7 +537,7 @@ export const ERRORS = {
   },
   listen_failed: {
     message: 'The proxy cannot listen on {address}: {reason}.',
-    remedy: 'Name another address or port by --listen.',
+    remedy: 'Name another address or port by {flag}.',
   },
   unknown_engine: {
     message: 'There is no engine {engine}.',

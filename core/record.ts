@@ -1,6 +1,6 @@
 /**
  * The flow record: one JSON object on one line of `flows.jsonl`, exactly one for every flow.
- * `core/README.md` documents it and `schemas/flow.json` is its JSON Schema. Times are milliseconds,
+ * `schemas/flow.json`, its JSON Schema, describes each field. Times are milliseconds,
  * sizes are bytes, `timestamp` is RFC 3339 in UTC.
  */
 import type { ClientCertificateRecord, PeerCertificateRecord, RecordParts } from './record-parts.ts';

@@ -1,7 +1,7 @@
 import { defineCommand } from '../command.ts';
 import { loadEngine } from '../engines.ts';
 import { createJobFolder } from '../job/job-folder.ts';
-import { checkIsolation } from '../job/guest-job.ts';
+import { checkIsolation, idleUncaptured } from '../job/guest-job.ts';
 import { idleOnHost, runHostJob } from '../job/host-job.ts';
 import { summaryText } from '../job/job-summary.ts';
 import { runRecordedJob } from '../job/recorded-job.ts';
@@ -18,7 +18,7 @@ export default defineCommand({
   flags: {
     ...captureFlags,
     ...guestFlags,
-    interceptor: { type: 'boolean', description: 'capture the HTTP and HTTPS traffic of the guest' },
+    interceptor: { type: 'boolean', description: 'capture, police and record all that the guest sends and gets' },
     host: { type: 'boolean', description: 'run the command on the host, without a guest and without capture' },
     json: { type: 'boolean', description: 'print the summary as one line of JSON on stderr' },
   },
@@ -43,6 +43,8 @@ export default defineCommand({
         return (await runHostJob(settings)).code;
       }
       checkIsolation(settings);
+      const idle = idleUncaptured(settings);
+      if (idle.length > 0) note(`mentu: no effect without --interceptor: ${idle.join(', ')}.`);
       const engine = await loadEngine(settings.engine, { kernel: settings.kernel });
       const folder = createJobFolder(cwd, settings.jobDir);
       const { exit, summary } = await runRecordedJob(settings, engine, folder, modules);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, isIP, type Server } from 'node:net';
 import { join, relative, resolve } from 'node:path';
 import { CertificateAuthority, type Capture } from '../../core/capture.ts';
 import { addressOnlySocket } from '../../core/quic/udp-port.ts';
@@ -35,6 +35,7 @@ export default defineCommand({
     const cwd = process.cwd();
     const listen = listenAddress('--listen', flags.listen ?? DEFAULT_LISTEN);
     const http3 = flags['http3-listen'] === undefined ? null : listenAddress('--http3-listen', flags['http3-listen']);
+    if (http3 !== null && isIP(http3.host) === 0) throw badFlag('--http3-listen', `takes an IP address and a port, such as 127.0.0.1:4433, and "${flags['http3-listen']}" was given`);
     const modules = new PluginModules();
     const defect = new DefectTrap();
     try {
@@ -47,17 +48,22 @@ export default defineCommand({
       const job = await CapturedJob.open(settings, folder, authority, modules);
       const started = performance.now();
       const startedAt = new Date().toISOString();
-      const server = await listening(listen);
-      const { address, port } = server.address() as { address: string; port: number };
-      job.capture.dialler.ownEndpoints.add(address, port);
-      await job.capture.start();
-      job.capture.captureExplicit(server);
-      note(`mentu: proxy on http://${hostInUrl(address)}:${port} and socks5h://${hostInUrl(address)}:${port}, record in ${relative(cwd, folder.path) || '.'}`);
-      if (http3 !== null) await listenHttp3(job.capture, http3);
-      const status = StatusLine.open(() => statusText(job.counter.traffic, (performance.now() - started) / 1000), false);
-      await Promise.race([untilStopped(), defect.caught]).finally(() => job.close());
-      status?.close();
-      server.close();
+      const serve = async (server: Server): Promise<void> => {
+        const { address, port } = server.address() as { address: string; port: number };
+        job.capture.dialler.ownEndpoints.add(address, port);
+        await job.capture.start();
+        job.capture.captureExplicit(server);
+        if (http3 !== null) await listenHttp3(job.capture, http3);
+        note(`mentu: proxy on http://${hostInUrl(address)}:${port} and socks5h://${hostInUrl(address)}:${port}, record in ${relative(cwd, folder.path) || '.'}`);
+        const status = StatusLine.open(() => statusText(job.counter.traffic, (performance.now() - started) / 1000), false);
+        await Promise.race([untilStopped(), defect.caught]).finally(() => status?.close());
+      };
+      try {
+        const server = await listening(listen);
+        await serve(server).finally(() => server.close());
+      } finally {
+        await job.close();
+      }
       const summary = summaryOf(settings, folder, startedAt, performance.now() - started, job);
       writePrivately(join(folder.path, 'summary.json'), JSON.stringify(summary, null, 2) + '\n');
       if (flags.json) note(safeJson(summary));
@@ -107,20 +113,20 @@ async function listening({ host, port }: { host: string; port: number }): Promis
   try {
     await once(server, 'listening');
   } catch (cause) {
-    throw new MentuError('listen_failed', { address: `${hostInUrl(host)}:${port}`, reason: cause instanceof Error ? cause.message : String(cause) }, { cause });
+    throw new MentuError('listen_failed', { address: `${hostInUrl(host)}:${port}`, flag: '--listen', reason: cause instanceof Error ? cause.message : String(cause) }, { cause });
   }
   return server;
 }
 
 async function listenHttp3(capture: Capture, { host, port }: { host: string; port: number }): Promise<void> {
   const socket = addressOnlySocket(host);
-  const address = (): string => `${hostInUrl(host)}:${port}`;
   try {
     const ready = once(socket, 'listening');
     socket.bind(port, host);
     await ready;
   } catch (cause) {
-    throw new MentuError('listen_failed', { address: address(), reason: cause instanceof Error ? cause.message : String(cause) }, { cause });
+    socket.close();
+    throw new MentuError('listen_failed', { address: `${hostInUrl(host)}:${port}`, flag: '--http3-listen', reason: cause instanceof Error ? cause.message : String(cause) }, { cause });
   }
   const bound = socket.address();
   const reason = await capture.captureHttp3(socket);

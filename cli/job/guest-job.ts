@@ -136,6 +136,15 @@ function guestCwd(cwd: string, mounts: readonly Mount[]): string | undefined {
   return undefined;
 }
 
+/** The settings that are given and have no effect, for nothing is captured. */
+export function idleUncaptured(settings: JobSettings): string[] {
+  const { interceptor, keys, onPinned, upstreamProxy } = settings;
+  if (interceptor) return [];
+  const lists = (['clientCertificates', 'clientAuth', 'passthrough'] as const).filter((name) => settings[name].length > 0);
+  const given = { ...keys, onPinned: onPinned !== 'fail', upstreamProxy: upstreamProxy !== null };
+  return [...lists, ...Object.entries(given).filter(([, isGiven]) => isGiven).map(([name]) => name)];
+}
+
 /** Refuses what would silently not hold. */
 export function checkIsolation(settings: JobSettings): void {
   const lists = settings.lists.filter(({ allowed, denied }) => allowed !== null || denied.length > 0);

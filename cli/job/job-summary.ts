@@ -117,7 +117,7 @@ export interface JobSummary extends Traffic {
   readonly duration_ms: number;
   /** Milliseconds of each part of the start, of the last guest. */
   readonly boot_ms: Readonly<Record<string, number>>;
-  /** Packets of the guest that were neither TCP nor DNS. */
+  /** Datagrams of the guest that were refused, and packets that were neither TCP nor UDP. */
   readonly dropped_packets: { readonly udp: number; readonly other: number } | null;
   /** `flows.jsonl`, relative to the working directory; null where nothing was captured. */
   readonly record: string | null;

@@ -18,6 +18,8 @@ const HOLD_MS = 250;
 /** With more bytes than this held, they go before their time: so many take several turns of the event loop, which is what keys need. */
 const HELD_LIMIT = 4 * 1024 * 1024;
 const DISK_BUFFER = 1024 * 1024;
+/** More keys than this are written at once, packets or not. Characters. */
+const KEYS_LIMIT = 1024 * 1024;
 
 export interface PacketFileOptions {
   readonly path: string;
@@ -62,7 +64,9 @@ export class PacketFile {
 
   /** A line of a key log, with its newline. */
   addKeys(line: string): void {
-    if (!this.#over) this.#keys += line;
+    if (this.#over) return;
+    this.#keys += line;
+    if (this.#keys.length > KEYS_LIMIT) this.#writeKeys();
   }
 
   /** Takes a guest's packets. Resolves when they are over. */
@@ -118,10 +122,7 @@ export class PacketFile {
     const due = this.#waiting;
     this.#waiting = this.#fresh;
     this.#fresh = [];
-    if (this.#keys !== '' && due.length > 0) {
-      this.#write(decryptionSecrets(this.#keys));
-      this.#keys = '';
-    }
+    if (due.length > 0) this.#writeKeys();
     this.#file.cork();
     for (const block of due) {
       this.#held -= block.length;
@@ -129,6 +130,13 @@ export class PacketFile {
     }
     this.#file.uncork();
     if (this.#held === 0) this.#clearTimer();
+  }
+
+  #writeKeys(): void {
+    if (this.#keys === '') return;
+    const secrets = decryptionSecrets(this.#keys);
+    this.#keys = '';
+    this.#write(secrets);
   }
 
   #write(block: Buffer): void {

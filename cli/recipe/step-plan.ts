@@ -1,7 +1,7 @@
 /** Where and with which settings each step will run. All is read before the first step starts, so that no step can change another's. */
 import { MentuError, type ErrorPlace } from '../../core/index.ts';
 import type { GuestEngine } from '../../plugins/engines/engine.ts';
-import { checkIsolation } from '../job/guest-job.ts';
+import { checkIsolation, idleUncaptured } from '../job/guest-job.ts';
 import { idleOnHost } from '../job/host-job.ts';
 import { importPlugins } from '../plugins/loader.ts';
 import type { PluginModules } from '../plugins/modules.ts';
@@ -78,7 +78,8 @@ async function planStep(recipe: Recipe, step: Step, { cwd, modules, run }: PlanC
   const { engine, isStopgap } = await inPlace(step.placeOf('engine'), () => engineFor(settings.engine, settings.kernel));
   // A plugin that a guest could write to is in memory before the first guest runs.
   if (settings.interceptor) await importPlugins(settings.plugins, modules, settings.cwd);
-  return { step, settings, engine, isStopgap, notes: [] };
+  const idle = idleUncaptured(settings);
+  return { step, settings, engine, isStopgap, notes: idle.length > 0 ? [`no effect, for nothing is captured ("enableInterception" is not true): ${idle.join(', ')}.`] : [] };
 }
 
 /** Throws where the profile or the preset that a step names is missing or wrong. A path that waits for a variable is left alone. */

@@ -57,7 +57,7 @@ export function reachOf(config: LoadedConfig, files: SourceFiles, onHost: boolea
     ...(profile ? jobClaims(profile.value, profile.document, onHost) : []),
     ...jobDirClaims(config, folder),
     ...removalClaims(config),
-    ...presets.filter((preset) => preset.hasOwnFiles).flatMap(presetClaims),
+    ...presets.flatMap(presetClaims),
     ...own.flatMap(pluginClaims),
   ];
   const parts: [Profile | ConfigFile, SourceDocument][] = [[value, document], ...(profile ? [[profile.value, profile.document] as [Profile, SourceDocument]] : [])];
@@ -121,7 +121,8 @@ function removalClaims({ value, document }: LoadedConfig): Claim[] {
 
 function presetClaims(preset: Preset): Claim[] {
   const claims = preset.plugins.filter((reference) => !isShipped(reference)).flatMap(pluginClaims);
-  if (!preset.plugins.some((plugin) => plugin.key === 'domain-policy')) {
+  const policy = preset.plugins.find((plugin) => plugin.key === 'domain-policy');
+  if (policy === undefined || policy.options['mode'] === 'audit') {
     claims.push({ text: `names a preset, ${preset.name}, that enforces no lists`, place: { file: preset.name } });
   }
   return claims;

@@ -7,6 +7,7 @@ import { BYTE_SIZE_FORM, parseByteSize } from './byte-size.ts';
 import { readCa, type TrustedCa } from './ca-file.ts';
 import type { ConfigFile } from './config-schema.ts';
 import { readGuestPart, type GuestPart } from './guest-part.ts';
+import { LINE_LIMIT_MAX } from './job-schema.ts';
 import type { Profile } from './profile-schema.ts';
 import type { Path, SourceDocument } from './source-document.ts';
 import { reasonOf, type SourceFiles } from './source-file.ts';
@@ -66,8 +67,8 @@ export function readJobPart(value: Profile | ConfigFile, document: SourceDocumen
     upstreamProxy: interceptor.upstreamProxy === undefined ? undefined : readProxy(interceptor.upstreamProxy, document.placeOf(['interceptor', 'upstreamProxy'])),
     keyLog: interceptor.keyLog,
     pcap: interceptor.pcap,
-    bodyLimit: readByteSize(interceptor.bodyLimit, document, ['interceptor', 'bodyLimit']),
-    streamLimit: readByteSize(interceptor.streamLimit, document, ['interceptor', 'streamLimit']),
+    bodyLimit: readByteSize(interceptor.bodyLimit, document, ['interceptor', 'bodyLimit'], LINE_LIMIT_MAX),
+    streamLimit: readByteSize(interceptor.streamLimit, document, ['interceptor', 'streamLimit'], LINE_LIMIT_MAX),
     bodyQuota: readByteSize(interceptor.bodyQuota, document, ['interceptor', 'bodyQuota']),
   };
 }
@@ -77,11 +78,13 @@ export function checkPatterns(document: SourceDocument, path: Path, patterns: re
   patterns?.forEach((pattern, index) => parseHostPattern(pattern, document.placeOf([...path, index])));
 }
 
-export function readByteSize(value: number | string | undefined, document: SourceDocument, path: Path): number | undefined {
+/** @param most bytes; what is over it is refused. */
+export function readByteSize(value: number | string | undefined, document: SourceDocument, path: Path, most = Infinity): number | undefined {
   if (value === undefined) return undefined;
   const bytes = parseByteSize(value);
-  if (bytes !== undefined) return bytes;
-  throw new MentuError('settings_wrong_value', { where: dotted(path), expected: BYTE_SIZE_FORM, actual: JSON.stringify(value), hint: 'Units: B, kB, MB, GB, TB and KiB, MiB, GiB, TiB.' }, { place: document.placeOf(path) });
+  if (bytes !== undefined && bytes <= most) return bytes;
+  const expected = bytes === undefined ? BYTE_SIZE_FORM : `${most / 1024 ** 2}MiB at most`;
+  throw new MentuError('settings_wrong_value', { where: dotted(path), expected, actual: JSON.stringify(value), hint: 'Units: B, kB, MB, GB, TB and KiB, MiB, GiB, TiB.' }, { place: document.placeOf(path) });
 }
 
 export function readEnvironment(env: Readonly<Record<string, string>>, document: SourceDocument, path: Path): Readonly<Record<string, string>> {

@@ -3,11 +3,14 @@ import { tlsProperties } from './tls-schema.ts';
 
 const patterns = (description: string) => ({ type: 'array', items: { type: 'string', minLength: 1 }, description }) as const;
 
+/** Bytes of one body, or of the beginning of a connection, that a line of the record may hold: it is one text in memory. */
+export const LINE_LIMIT_MAX = 64 * 1024 * 1024;
+
 const byteSize = (description: string) => ({ type: ['integer', 'string'], minimum: 0, description: `${description} A number of bytes, or a size such as "64KiB", "1MiB" or "2GB".` }) as const;
 
 export const recordProperties = {
-  bodyLimit: byteSize('Bodies longer than this are cut in their line of flows.jsonl and lie whole in bodies/.'),
-  streamLimit: byteSize('The first bytes of each direction that a raw TCP connection shows in its line of flows.jsonl.'),
+  bodyLimit: { ...byteSize('Bodies longer than this are cut in their line of flows.jsonl and lie whole in bodies/. At most 64MiB.'), maximum: LINE_LIMIT_MAX },
+  streamLimit: { ...byteSize('The first bytes of each direction that a raw TCP connection shows in its line of flows.jsonl. At most 64MiB.'), maximum: LINE_LIMIT_MAX },
   bodyQuota: byteSize('The most that the bodies/ of one job may hold. Bodies beyond it are only the beginning in their line, which says so.'),
 } as const;
 

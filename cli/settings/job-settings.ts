@@ -9,7 +9,7 @@ import type { PluginReference } from './plugin-list.ts';
 import type { Preset, Sourced } from './preset.ts';
 import { NO_RESTART, type RestartPolicy } from './restart-policy.ts';
 import type { SettingSource, SettingSources } from './setting-sources.ts';
-import type { ClientAuthSetting, ClientCertificateSetting, PassthroughSetting } from './tls-part.ts';
+import { patternKey, type ClientAuthSetting, type ClientCertificateSetting, type PassthroughSetting } from './tls-part.ts';
 
 export const DEFAULT_BODY_LIMIT = 1024 ** 2;
 export const DEFAULT_STREAM_LIMIT = 4096;
@@ -157,9 +157,9 @@ export function settleJob(sources: SettingSources): JobSettings {
     lists,
     hosts: merged('hosts', (part) => part.hosts),
     trustedCAs: joined('trustedCAs', (part) => part.trustedCAs, (ca) => ca.file),
-    clientCertificates: joined('clientCertificates', (part) => part.clientCertificates, ({ host }) => host),
-    clientAuth: joined('clientAuth', (part) => part.clientAuth, ({ host }) => host),
-    passthrough: joined('passthrough', (part) => part.passthrough, ({ host }) => host),
+    clientCertificates: joined('clientCertificates', (part) => part.clientCertificates, ({ host }) => patternKey(host)),
+    clientAuth: joined('clientAuth', (part) => part.clientAuth, ({ host }) => patternKey(host)),
+    passthrough: joined('passthrough', (part) => part.passthrough, ({ host }) => patternKey(host)),
     onPinned: pick('onPinned', ofParts((part) => part.onPinned), 'fail' as const),
     dnsServers: pick('dnsServers', ofParts((part) => part.dnsServers), null as readonly string[] | null),
     upstreamProxy: pick('upstreamProxy', ofParts((part) => part.upstreamProxy), null as string | null),

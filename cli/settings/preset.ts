@@ -4,6 +4,7 @@ import { MentuError, type DomainList, type ErrorPlace } from '../../core/index.t
 import { nearest } from '../nearest.ts';
 import { builtInPresets } from './installation.ts';
 import { checkPatterns, readByteSize } from './job-part.ts';
+import { LINE_LIMIT_MAX } from './job-schema.ts';
 import { extendPlugins, isPath, type PluginReference } from './plugin-list.ts';
 import { presetSchema, type PresetFile } from './preset-schema.ts';
 import { parseYaml, type SourceDocument } from './source-document.ts';
@@ -87,8 +88,8 @@ function locate(files: SourceFiles, reference: string, folder: string, place: Er
 
 function readRecord(file: PresetFile, document: SourceDocument, origin: string): PresetRecord {
   const { bodies } = file.record ?? {};
-  const bodyLimit = readByteSize(file.record?.bodyLimit, document, ['record', 'bodyLimit']);
-  const streamLimit = readByteSize(file.record?.streamLimit, document, ['record', 'streamLimit']);
+  const bodyLimit = readByteSize(file.record?.bodyLimit, document, ['record', 'bodyLimit'], LINE_LIMIT_MAX);
+  const streamLimit = readByteSize(file.record?.streamLimit, document, ['record', 'streamLimit'], LINE_LIMIT_MAX);
   const bodyQuota = readByteSize(file.record?.bodyQuota, document, ['record', 'bodyQuota']);
   return {
     ...(bodies === undefined ? {} : { bodies: { value: bodies, origin } }),

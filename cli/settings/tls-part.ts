@@ -38,23 +38,50 @@ type Interceptor = NonNullable<(Profile | ConfigFile)['interceptor']>;
 export function readTlsPart(interceptor: Interceptor, document: SourceDocument, files: SourceFiles): TlsPart {
   const folder = dirname(document.path);
   const { clientCertificates = [], clientAuth = [], passthrough = [], onPinned } = interceptor;
+  const once = (key: 'clientCertificates' | 'clientAuth' | 'passthrough') => new NamedOnce(`interceptor.${key}`);
+  const named = { clientCertificates: once('clientCertificates'), clientAuth: once('clientAuth'), passthrough: once('passthrough') };
   return {
     clientCertificates: clientCertificates.map((entry, index) => {
       const place = (key: string): ErrorPlace => document.placeOf(['interceptor', 'clientCertificates', index, key]);
-      parseHostPattern(entry.host, place('host'));
+      named.clientCertificates.check(entry.host, place('host'));
       return readCertificate(entry, { files, folder, place, whole: document.placeOf(['interceptor', 'clientCertificates', index]) });
     }),
     clientAuth: clientAuth.map(({ host, ca, require = false }, index) => {
-      parseHostPattern(host, document.placeOf(['interceptor', 'clientAuth', index, 'host']));
+      named.clientAuth.check(host, document.placeOf(['interceptor', 'clientAuth', index, 'host']));
       return { host, require, ca: ca === undefined ? null : readCa(files, resolve(folder, ca), document.placeOf(['interceptor', 'clientAuth', index, 'ca'])) };
     }),
     passthrough: passthrough.map((entry, index) => {
       const { host, allowEch = false } = typeof entry === 'string' ? { host: entry } : entry;
-      parseHostPattern(host, document.placeOf(['interceptor', 'passthrough', index]));
+      named.passthrough.check(host, document.placeOf(['interceptor', 'passthrough', index]));
       return { host, allowEch };
     }),
     onPinned,
   };
+}
+
+/** One pattern with a port or without, however it is spelled. */
+export function patternKey(text: string): string {
+  const { scope, host, port } = parseHostPattern(text);
+  return `${scope} ${host} ${port ?? ''}`;
+}
+
+/** A list in which a host is named once: of two entries one would be without effect. */
+class NamedOnce {
+  readonly #list: string;
+  readonly #seen = new Map<string, string>();
+
+  constructor(list: string) {
+    this.#list = list;
+  }
+
+  /** Throws `host_pattern_invalid` or `settings_duplicate_host`. */
+  check(host: string, place: ErrorPlace): void {
+    parseHostPattern(host, place);
+    const key = patternKey(host);
+    const first = this.#seen.get(key);
+    if (first !== undefined) throw new MentuError('settings_duplicate_host', { list: this.#list, host, first }, { place });
+    this.#seen.set(key, host);
+  }
 }
 
 /** The files that the keys name, absolute: what a trust in them covers. */

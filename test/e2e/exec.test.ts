@@ -148,6 +148,12 @@ test('nat without the interceptor: a plain way out, with the same address guard 
   }
 });
 
+test('what only a capture does is said to have no effect without one', LIMIT, async () => {
+  stage.workspace.write('idle.json', { interceptor: { keyLog: true, passthrough: ['a.test'], upstreamProxy: 'http://127.0.0.1:9' } });
+  const { code, stdout, stderr } = await exec('--profile', 'idle.json', '--', 'echo', 'ran');
+  assert.deepEqual([code, stdout, stderr], [0, 'ran\n', 'mentu: no effect without --interceptor: passthrough, keyLog, upstreamProxy.\n']);
+});
+
 test('networkMode none without the interceptor: no network at all', LIMIT, async () => {
   const seen = stage.origin.connections;
   const { stdout } = await exec('--network', 'none', '--profile', 'profile.json', '--', 'sh', '-c', 'curl -sS --max-time 5 https://api.demo.test/ 2>/dev/null || echo no name; curl -sS --max-time 5 https://203.0.113.7/ 2>/dev/null || echo no way');

@@ -1,6 +1,7 @@
 /** A guest's UDP: HTTP/3 is captured with a certificate for its name, all else is refused and recorded once for each destination. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -69,13 +70,29 @@ for place in [('${BARE_IPV4}', 9), ('${BARE_IPV4}', 9), ('${BARE_IPV4}', 853), (
   assert.deepEqual(job.summary.dropped_packets, { udp: 4, other: 0 });
 });
 
+test('a port for HTTP/3 that is taken, or a name in its place, ends the proxy at once', LIMIT, async () => {
+  const taken = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address();
+  const proxy = (address: string) => stage.workspace.run('mentu-runtime', ['proxy', '--listen', '127.0.0.1:0', '--http3-listen', address], { timeout: 20_000 });
+  const { code, stderr } = await proxy(`127.0.0.1:${port}`);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /cannot listen on 127\.0\.0\.1:\d+: bind EADDRINUSE.* by --http3-listen\./);
+  const named = await proxy('localhost:0');
+  assert.match(named.stderr, /--http3-listen takes an IP address and a port/);
+  taken.close();
+});
+
 test('the proxy takes HTTP/3 from clients outside of a guest, for the name that they ask for', LIMIT, async () => {
   stage.profile();
   const child = stage.workspace.start('mentu-runtime', ['proxy', '--listen', '127.0.0.1:0', '--http3-listen', '127.0.0.1:0', '--profile', 'profile.json', '--ca-out', 'proxy-ca.pem']);
   let stderr = '';
   child.stderr!.on('data', (chunk) => (stderr += chunk));
   const closed = once(child, 'close');
-  const [, folder, port] = await until('the proxy tells its ports', () => /record in (\S+)[^]*HTTP\/3 on 127\.0\.0\.1:(\d+)/.exec(stderr));
+  const [folder, port] = await until('the proxy tells its ports', () => {
+    const [folder, port] = [/record in (\S+)/.exec(stderr)?.[1], /HTTP\/3 on 127\.0\.0\.1:(\d+)/.exec(stderr)?.[1]];
+    return folder && port && [folder, port];
+  });
   const hosts = stage.workspace.write('hosts', '127.0.0.1 api.demo.test\n');
   const { stdout, stderr: told } = await run('unshare', ['-rm', 'sh', '-c', `mount --bind ${hosts} /etc/hosts && exec gtlsclient --exit-on-all-streams-close --timeout=10s api.demo.test ${port} https://api.demo.test/three`], { timeout: 30_000 }).catch((error: { stdout: string; stderr: string }) => error);
   assert.match(stdout + told, /:status: 200/);

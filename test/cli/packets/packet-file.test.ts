@@ -68,6 +68,19 @@ test('keys stand before the packets that they came with, also where they came a 
   assert.deepEqual(scene.warnings, []);
 });
 
+test('keys without packets are bounded too: they go to the file, which has its limit', async (context) => {
+  const scene = new Scene(context, 3 * 1024 ** 2);
+  const { end } = scene.guest();
+  await end({ dropped: 0, failure: 'tcpdump was ended' });
+  const line = `CLIENT_RANDOM ${'a'.repeat(64)} ${'b'.repeat(96)}\n`;
+  for (let count = 0; count < 30_000; count++) scene.file.addKeys(line);
+  await until('they are written', () => statSync(scene.path).size > 2 * 1024 ** 2);
+  await scene.file.close();
+  assert.ok(statSync(scene.path).size <= 3 * 1024 ** 2);
+  assert.ok(scene.blocks.some(({ type }) => type === 'secrets'));
+  assert.match(scene.warnings.at(-1)!.message, /has reached the limit/);
+});
+
 test('tshark reads times to the nanosecond, packets that were cut, and each guest as an interface', async (context) => {
   const scene = new Scene(context);
   const first = scene.guest();

@@ -41,6 +41,13 @@ class Folder extends Workspace {
 
 const PLUGIN = "export default { name: 'mine', setup() {} };\n";
 
+test('a preset that enforces no lists needs trust, though it comes with the program', (t) => {
+  assert.throws(() => new Folder(t, { 'mentu.yaml': 'preset: audit\n' }).read({ deny: ['a.test'] }), mistake('config_untrusted', undefined, 'audit', 'enforces no lists'));
+  const named = new Folder(t, { 'mentu.yaml': 'profile: p.json\n', 'p.json': '{"interceptor": {"preset": "audit"}}' });
+  assert.throws(() => named.read(), mistake('config_untrusted', undefined, 'audit'));
+  assert.equal(new Folder(t, { 'mentu.yaml': 'preset: enforce\nsandbox: {allowedDomains: [a.test]}\n' }).read().trust?.state, 'unneeded');
+});
+
 test('what only chooses and narrows needs no trust', (t) => {
   const folder = new Folder(t, {
     'mentu.yaml': 'profile: p.json\npreset: private\nengine: namespace\nnetworkMode: none\njobDir: records/one\ncommand: make\nenv: {A: b}\nsandbox: {allowedDomains: [a.test]}\ninterceptor: {bodyLimit: 1KiB}\nplugins: [redact]\n',

@@ -35,6 +35,16 @@ test('without anything, the defaults hold', (t) => {
   assert.throws(() => commandOf(settings), mistake('command_missing', '', 'the key `command` of the profile'));
 });
 
+test('what a line of the record holds is bounded, in a profile, in mentu.yaml and in a preset', (t) => {
+  const limits = (interceptor: object) => settle(t, { 'p.json': { interceptor } }, { profile: 'p.json' }).settings.record;
+  assert.equal(limits({ bodyLimit: '64MiB', streamLimit: 64 * 1024 ** 2, bodyQuota: '1TiB' }).bodyLimit, 64 * 1024 ** 2);
+  for (const [key, value] of [['bodyLimit', '65MiB'], ['streamLimit', '2GiB'], ['streamLimit', 1e9]] as const) {
+    assert.throws(() => limits({ [key]: value }), mistake('settings_wrong_value', undefined, 'p.json', key, key === 'streamLimit' && value === 1e9 ? '67108864' : '64MiB at most'));
+    assert.throws(() => settle(t, { 'mentu.yaml': { interceptor: { [key]: value } } }), mistake('settings_wrong_value', undefined, 'mentu.yaml', key));
+    assert.throws(() => settle(t, { 'own.yaml': `record: {${key}: ${value}}\nplugins: [jsonl-sink]\n` }, { preset: './own.yaml' }), mistake('settings_wrong_value', undefined, 'own.yaml', key));
+  }
+});
+
 test('flags beat the profile, it beats mentu.yaml, it beats the preset', (t) => {
   const files = {
     'p.json': { command: 'from-profile', args: ['a'], engine: 'profile-engine', env: { A: 'profile', B: 'profile' }, interceptor: { preset: 'private', bodyLimit: 10, hosts: { 'a.test': '127.0.0.1' }, passthrough: ['p.test'] } },

@@ -34,6 +34,18 @@ test('a certificate in PEM, with an encrypted key, and in PKCS#12 is read, and i
   for (const { identity } of settings.clientCertificates) assert.equal(identity.sha256, files.sha256('agent.pem'));
 });
 
+test('of two entries for one host, however spelled, the profile\'s holds', (t) => {
+  const workspace = new Workspace(t, {
+    'p.json': JSON.stringify({ interceptor: { passthrough: [{ host: 'Vault.test', allowEch: true }, 'vault.test:8443'] } }),
+    'mentu.yaml': 'interceptor: {passthrough: [vault.TEST, other.test]}\n',
+  });
+  const options = { cwd: workspace.folder, modules: new PluginModules(), home: workspace.path('.home') };
+  const found = examineConfig(options)!;
+  new TrustStore(options.home).trust(found.realPath, found.vouched.digest, []);
+  const settings = settleJob(readSources({ profile: 'p.json' }, options));
+  assert.deepEqual(settings.passthrough.map(({ host, allowEch }) => `${host} ${allowEch}`), ['Vault.test true', 'vault.test:8443 false', 'other.test false']);
+});
+
 test('what plugins and `config show` see of it is no key', (t) => {
   const { settings } = profile(t, {
     ...certificate({ cert: at('agent.pem'), key: at('agent.enc.key'), passphraseEnv: 'TLS_PART_PASSPHRASE' }),
@@ -54,6 +66,8 @@ test('what plugins and `config show` see of it is no key', (t) => {
 });
 
 for (const [what, interceptor, code, ...words] of [
+  ['a host that is asked for its certificate twice', { clientAuth: [{ host: 'a.test' }, { host: 'A.test', require: true }] }, 'settings_duplicate_host', 'interceptor.clientAuth', 'A.test', 'before as a.test'],
+  ['a host that passes twice', { passthrough: ['vault.test:443', { host: 'vault.test:443', allowEch: true }] }, 'settings_duplicate_host', 'interceptor.passthrough', 'vault.test:443'],
   ['a key that is not there', certificate({ cert: at('agent.pem'), key: 'none.key' }), 'file_unreadable', 'none.key', 'no such file'],
   ['a passphrase that is not set', certificate({ cert: at('agent.pem'), key: at('agent.enc.key'), passphraseEnv: 'TLS_PART_NOT_SET' }), 'client_certificate_unusable', 'TLS_PART_NOT_SET is not set'],
   ['a wrong passphrase', certificate({ cert: at('agent.pem'), key: at('agent.enc.key'), passphraseEnv: 'TLS_PART_WRONG' }), 'client_certificate_unusable', 'the passphrase does not open the key'],
