@@ -5,6 +5,7 @@ import { initialKeys, sealInitial } from './initial-keys.ts';
 import type { QuicConnection, QuicEnd } from './connection.ts';
 
 /** Codes of the transport (RFC 9000, section 20.1; RFC 9001, section 4.8 for the alert). */
+export const INTERNAL_ERROR = 0x01;
 export const CONNECTION_REFUSED = 0x02;
 export const NO_APPLICATION_PROTOCOL = 0x178;
 
@@ -29,7 +30,7 @@ export interface AcceptedEvents {
 export interface QuicArrival {
   readonly hello: ClientHello;
   readonly peer: Endpoint;
-  /** Takes the connection. Throws what the transport says of an identity that it cannot use. */
+  /** Takes the connection. Where the transport cannot, the client is turned away, and `onFailed` tells. */
   accept(identity: Identity, events: AcceptedEvents): void;
   /** Turns the client away at once, with a code of the transport. */
   refuse(code: number, reason: string): void;

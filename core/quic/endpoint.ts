@@ -4,11 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { Endpoint } from '../flow.ts';
-import { CONNECTION_REFUSED, refusalDatagram, type AcceptedEvents, type Identity, type QuicArrival } from './arrival.ts';
+import { CONNECTION_REFUSED, INTERNAL_ERROR, refusalDatagram, type AcceptedEvents, type Identity, type QuicArrival } from './arrival.ts';
 import type { QuicEnd } from './connection.ts';
 import { HelloAssembly } from './hello-assembly.ts';
 import type { IdentityConfigs } from './identity-configs.ts';
 import { LiveConnection } from './live-connection.ts';
+import type { QuicMachine } from './machine.ts';
 import { isLongHeader, readInvariantHeader } from './packet.ts';
 import { RetryTokens } from './retry-token.ts';
 import { ServerHelloReader } from './server-hello.ts';
@@ -149,7 +150,14 @@ export class QuicEndpoint {
     const { transport, configs, port, maxDatagram } = this.#options;
     // After a Retry the client goes on with the id that it was given.
     const scid = originalDcid ? assembly.dcid : randomBytes(ID_LENGTH);
-    const machine = transport.accept(configs.for(identity), scid, originalDcid, port.local, peer);
+    let machine: QuicMachine;
+    try {
+      machine = transport.accept(configs.for(identity), scid, originalDcid, port.local, peer);
+    } catch (error) {
+      this.#answer(refusalDatagram(assembly, INTERNAL_ERROR, ''), peer);
+      this.#left();
+      return events.onFailed({ by: 'failed', code: INTERNAL_ERROR, isApplication: false, reason: error instanceof Error ? error.message : String(error) });
+    }
     const sight = new ServerHelloReader(assembly.version, assembly.dcid);
     let handshaking = true;
     const settled = (): void => {

@@ -40,8 +40,9 @@ interface Place {
   readonly port: number;
 }
 
+/** Without the zone of a link-local address: the package takes none, and compares with nothing but itself. */
 export function place({ address, port }: Endpoint): Place {
-  return { host: address, port };
+  return { host: address.split('%', 1)[0]!, port };
 }
 
 /** What `read` and `write` say where they move no bytes. */

@@ -10,8 +10,9 @@ import type { CapturedConnection } from '../flows/captured-connection.ts';
 import type { Verdict } from '../decision.ts';
 import { Http3Server } from '../http3/server.ts';
 import { hostPatternText } from '../names/pattern.ts';
-import { CONNECTION_REFUSED, NO_APPLICATION_PROTOCOL, type HandshakeFacts, type QuicArrival } from '../quic/arrival.ts';
+import { CONNECTION_REFUSED, NO_APPLICATION_PROTOCOL, type HandshakeFacts, type Identity, type QuicArrival } from '../quic/arrival.ts';
 import type { QuicConnection, QuicEnd } from '../quic/connection.ts';
+import { uncertified } from '../tls/terminator.ts';
 import { UpstreamLink } from '../upstream/link.ts';
 import type { Http3Way } from '../upstream/opening.ts';
 import { denialError } from './answer.ts';
@@ -83,8 +84,14 @@ export class QuicSession {
 
   #accept(): void {
     const { hello } = this.#arrival;
+    let identity: Identity;
+    try {
+      identity = this.#services.authority.identityFor(hello.sni ?? this.#connection.host);
+    } catch (cause) {
+      return this.#fail(uncertified(cause));
+    }
     this.#accepted = true;
-    this.#arrival.accept(this.#services.authority.identityFor(hello.sni ?? this.#connection.host), {
+    this.#arrival.accept(identity, {
       onEstablished: (quic, facts) => this.#serve(quic, facts),
       onFailed: (end) => this.#over(this.#handshakeError(end)),
     });

@@ -3,12 +3,12 @@
  * speaks; then the client's, with a certificate of the job.
  */
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import { MentuError } from '../errors.ts';
 import { watchDeparture } from '../peek/departure.ts';
 import type { Outcome } from '../record.ts';
 import { clientAuthRefusal } from '../tls/client-auth.ts';
-import { clientTlsError, shownCertificate, terminateTls } from '../tls/terminator.ts';
+import { clientTlsError, shownCertificate, terminateTls, uncertified } from '../tls/terminator.ts';
 import { hostPatternText } from '../names/pattern.ts';
 import { asMentuError } from '../upstream/link.ts';
 import { isHttp, mirrored, spoken } from './alpn-memory.ts';
@@ -74,13 +74,21 @@ function lost(session: Session, error: MentuError): void {
   else session.fail(error);
 }
 
+type Decrypted = [error: MentuError, tls: TLSSocket | null] | [error: null, tls: TLSSocket];
+
 /** Ends the client's TLS on a stream where its hello stands, and notes on the connection what came of it. */
-export function decryptClient({ connection, services }: Session, stream: Duplex, alpn: readonly string[], done: (error: MentuError | null, tls: TLSSocket) => void): void {
+export function decryptClient({ connection, services }: Session, stream: Duplex, alpn: readonly string[], done: (...outcome: Decrypted) => void): void {
   const { sni } = connection.clientHello!;
   const { port } = connection.destination;
   const host = sni ?? connection.host;
   const rule = services.clientAuth.for(connection.host, port, sni);
-  const options = { context: services.authority.contextFor(host, rule), alpn, host, pattern: hostPatternText(host, port), clientAuth: rule, keyLog: services.keyLog };
+  let context: SecureContext;
+  try {
+    context = services.authority.contextFor(host, rule);
+  } catch (cause) {
+    return done(uncertified(cause), null);
+  }
+  const options = { context, alpn, host, pattern: hostPatternText(host, port), clientAuth: rule, keyLog: services.keyLog };
   const rejection = new CertificateRejection(connection, services.pinnedNames, options);
   terminateTls(stream, options, (error, tls) => {
     if (error) return done(rejection.judge(error), tls);

@@ -127,10 +127,10 @@ export class InnerTls {
     const { connection } = this.#session;
     const chosen = upstream.tls?.alpn ?? null;
     decryptClient(this.#session, this.#client, chosen === null ? [] : [chosen], (error, tls) => {
-      if (this.#isOver) return void tls.destroy();
+      if (this.#isOver) return void tls?.destroy();
       const failure = error ?? connection.failure;
-      if (!failure) return this.#over(() => this.#events.secured(tls, upstream));
-      tls.destroy();
+      if (!failure) return this.#over(() => this.#events.secured(tls!, upstream));
+      tls?.destroy();
       upstream.socket.destroy();
       this.#over(() => this.#events.failed(failure.code === 'client_aborted' ? 'aborted' : 'failed', failure));
     });

@@ -1,6 +1,7 @@
 /** X.509 version 3 certificates with ECDSA P-256 and SHA-256 (RFC 5280): a CA's own and those for servers. */
 import { createHash, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { isIP, isIPv4 } from 'node:net';
+import { canonicalHost } from '../names/host.ts';
 import { bitString, boolean, integer, objectIdentifier, octetString, sequence, set, tagged, time, utf8String } from './der.ts';
 
 const OID = {
@@ -101,13 +102,15 @@ function keyIdentifier(key: KeyObject): Buffer {
 }
 
 function alternativeName(host: string): Buffer {
-  return isIP(host) ? tagged(0x87, addressBytes(host)) : tagged(0x82, Buffer.from(host, 'latin1'));
+  // An address with a zone is none that a certificate could hold.
+  const address = isIP(host) ? canonicalHost(host) : null;
+  return address === null ? tagged(0x82, Buffer.from(host, 'latin1')) : tagged(0x87, addressBytes(address));
 }
 
+/** @param address canonical, so that an embedded IPv4 tail is two groups. */
 function addressBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number));
-  // The URL parser writes an embedded IPv4 tail as two groups.
-  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::') as [string, string?];
+  const [head = '', tail] = address.split('::') as [string, string?];
   const left = head === '' ? [] : head.split(':');
   const right = !tail ? [] : tail.split(':');
   const groups = tail === undefined ? left : [...left, ...new Array<string>(8 - left.length - right.length).fill('0'), ...right];

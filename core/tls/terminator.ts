@@ -79,6 +79,11 @@ export function clientTlsError(error: Error & { reason?: string; code?: string }
   return new MentuError('client_tls_failed', { reason }, { cause: error });
 }
 
+/** There is no certificate for the name that the client asks for: the fault is its own. */
+export function uncertified(cause: unknown): MentuError {
+  return new MentuError('client_tls_failed', { reason: `no certificate can be made for its server name: ${cause instanceof Error ? cause.message : String(cause)}` }, { cause });
+}
+
 /** The certificate that the client showed by a rule; null where it has none. */
 export function shownCertificate(tls: TLSSocket, rule: ClientAuthRule): ClientCertificateRecord | null {
   const certificate = tls.getPeerX509Certificate();

@@ -137,3 +137,13 @@ test('hellos that never become whole, and bytes without sense, leave nothing beh
   }
   assert.equal(stage.endpoint.connections, 20, 'the others were refused');
 });
+
+test('a neighbour whose address has a zone is heard like any other', async (t) => {
+  const stage = await openEndpoint(t);
+  const own = { address: '127.0.0.1', port: 1 };
+  const config = stage.transport.configure({ alpn: ['h3'], maxDatagram: 1350, maxStreams: 0, identity: null, roots: [] });
+  const first = Buffer.alloc(1350);
+  const length = stage.transport.connect(config, 'a.test', randomBytes(16), own, own).send(first);
+  stage.endpoint.receive(first.subarray(0, length), { address: 'fe80::1%eth0', port: 9 });
+  assert.deepEqual([stage.arrivals.length, stage.endpoint.connections], [1, 1]);
+});
