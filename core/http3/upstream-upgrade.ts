@@ -11,6 +11,9 @@ import { MessageWriter } from './message-writer.ts';
 import type { Http3Session } from './session.ts';
 import { Http3Tunnel } from './tunnel.ts';
 
+/** Milliseconds for the SETTINGS of an upstream, which are the first that it has to say; who owes them is asked over TCP. */
+const PATIENCE = 2_000;
+
 /** The connection that the stream is one of. */
 export interface UpgradeSession {
   readonly host: string;
@@ -29,6 +32,8 @@ export class Http3UpgradeExchange implements UpstreamExchange, QuicStreamEvents,
   readonly #session: Http3Session;
   readonly #head: RequestHead;
   readonly #events: UpstreamEvents;
+  readonly #unsettled = setTimeout(() => this.#settled('its SETTINGS have not come'), PATIENCE);
+  #isSettled = false;
   #frame: Buffer | null = null;
   #stream: QuicStream | null = null;
   #reader: MessageReader | null = null;
@@ -43,12 +48,19 @@ export class Http3UpgradeExchange implements UpstreamExchange, QuicStreamEvents,
     this.#head = head;
     this.#events = events;
     connection.whenSettled((takesUpgrades) => {
-      if (this.#over) return;
-      if (takesUpgrades && !connection.isClosed) return this.#ask();
-      const reason = connection.isClosed ? 'the connection was closed' : 'it takes no extended CONNECT (RFC 9220)';
-      // Not in this turn: whoever asks does not know the exchange yet.
-      setImmediate(() => this.#fail(this.#error('upstream_aborted', reason), true, HTTP1_REQUIRED));
+      if (takesUpgrades && !connection.isClosed) this.#settled(null);
+      else this.#settled(connection.isClosed ? 'the connection was closed' : 'it takes no extended CONNECT (RFC 9220)');
     });
+  }
+
+  /** @param refusal why it cannot be asked for. */
+  #settled(refusal: string | null): void {
+    if (this.#over || this.#isSettled) return;
+    this.#isSettled = true;
+    clearTimeout(this.#unsettled);
+    if (refusal === null) return this.#ask();
+    // Not in this turn: whoever asks does not know the exchange yet.
+    setImmediate(() => this.#fail(this.#error('upstream_aborted', refusal), true, HTTP1_REQUIRED));
   }
 
   #ask(): void {
@@ -200,6 +212,7 @@ export class Http3UpgradeExchange implements UpstreamExchange, QuicStreamEvents,
   /** @param code for what is not whole yet. */
   #leave(code: number): void {
     this.#over = true;
+    clearTimeout(this.#unsettled);
     this.#writer?.reset(code);
     if (this.#reader && !this.#reader.isOver) {
       this.#reader.abandon();

@@ -53,7 +53,7 @@ export class Dispatch {
     // Whatever its method (RFC 9113, section 8.7), where no byte of its body is spent.
     if (code === REFUSED && untouched && up.size === 0) return ++this.#refusals <= MAX_REFUSALS;
     // A WebSocket may be had by an upgrade where the upstream takes no extended CONNECT.
-    if (code === HTTP1_REQUIRED && untouched && this.#head.protocol && !this.#overHttp1) return (this.#overHttp1 = true);
+    if (code === HTTP1_REQUIRED && untouched && this.#sent?.protocol && !this.#overHttp1) return (this.#overHttp1 = true);
     if (!untouched || !upstreamReused || this.#repeated || this.#head.hasBody || !REPEATABLE.has(request.method)) return false;
     return (this.#repeated = true);
   }

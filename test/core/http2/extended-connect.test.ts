@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { constants, createSecureServer, performServerHandshake, type ClientHttp2Session, type ClientHttp2Stream, type ServerHttp2Stream } from 'node:http2';
 import { describe, test } from 'node:test';
+import type { TLSSocket } from 'node:tls';
 import { WebSocketServer } from 'ws';
 import type { FlowRecord } from '../../../core/index.ts';
 import { cancelStream } from '../../../core/http2/reset.ts';
@@ -216,5 +217,28 @@ describe('a WebSocket between the versions', () => {
     client.socket.end(clientFrame({ opcode: 8, payload: Buffer.from([3, 232]) }));
     const record = (await stage.recorded(2))[1]!;
     assert.deepEqual([record.kind, record.http_version, record.upstream?.http_version, record.response?.status, record.outcome], ['websocket', '1.1', '2', 200, 'completed']);
+  });
+
+  test('is opened by an upgrade where the upstream has changed its mind, and speaks HTTP/2 without such streams', async () => {
+    let connections = 0;
+    const ALPNCallback = ({ protocols }: { protocols: string[] }): string => (connections++ > 0 && protocols.includes('h2') ? 'h2' : 'http/1.1');
+    const http = createHttpServer();
+    new WebSocketServer({ server: http }).on('connection', (socket) => socket.on('message', () => socket.send('hello')));
+    await using server = await Origin.rawTls((socket) => {
+      if (connections === 1) return void socket.end();
+      if ((socket as TLSSocket).alpnProtocol === 'h2') performServerHandshake(socket, {}).on('stream', () => assert.fail('it takes no extended CONNECT'));
+      else http.emit('connection', socket);
+    }, { ALPNProtocols: undefined as never, ALPNCallback });
+    await using stage = await Stage.open({ 'api.test': server });
+    (await stage.tls('api.test', { ALPNProtocols: ['h2', 'http/1.1'] })).destroy();
+    const client = await stage.tlsWire('api.test', { ALPNProtocols: ['h2', 'http/1.1'] });
+    client.write('GET /chat HTTP/1.1\r\nHost: api.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n');
+    await client.take('Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n');
+    client.write(clientFrame({ opcode: 1, payload: 'hi' }));
+    await client.take('hello');
+    client.socket.end(clientFrame({ opcode: 8, payload: Buffer.from([3, 232]) }));
+    const record = (await stage.recorded(2))[1]!;
+    assert.deepEqual([record.kind, record.http_version, record.upstream?.http_version, record.response?.status, record.outcome], ['websocket', '1.1', '1.1', 101, 'completed']);
+    assert.equal(connections, 3);
   });
 });

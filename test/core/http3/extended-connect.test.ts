@@ -1,62 +1,21 @@
-/** WebSockets in streams of HTTP/3 (RFC 9220): what passes, how it ends, and what it becomes where the upstream has no such streams. */
+/** WebSockets in streams of HTTP/3 (RFC 9220): what passes, and how it ends. */
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer as createHttpServer } from 'node:http';
-import { performServerHandshake } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { describe, test } from 'node:test';
-import { WebSocketServer } from 'ws';
 import type { ClientEvents, ClientExchange, ResponseHead } from '../../../core/exchange.ts';
 import { Headers } from '../../../core/headers.ts';
 import type { FlowRecord } from '../../../core/index.ts';
 import type { Http3Client } from '../../../core/http3/client.ts';
-import { Http3Session } from '../../../core/http3/session.ts';
-import type { QuicConnection } from '../../../core/quic/connection.ts';
 import { Stage, type StageOptions } from '../../stage/captured.ts';
-import { Http3Origin, ask, http3Client, listenHttp3 } from '../../stage/http3.ts';
-import { Origin } from '../../stage/origin.ts';
+import { Http3Origin, http3Client, listenHttp3 } from '../../stage/http3.ts';
 import { Wire, soon, until } from '../../stage/wire.ts';
-import { clientFrame, frameOf } from '../websocket/frame-bytes.ts';
+import { clientFrame } from '../websocket/frame-bytes.ts';
+import { BYE, HELLO, HI, chat, joined, open } from './web-socket.ts';
 
-const HI = clientFrame({ opcode: 1, payload: 'hi' });
-const HELLO = frameOf({ opcode: 1, payload: 'hello' });
-const BYE = { client: clientFrame({ opcode: 8, payload: Buffer.from([3, 232]) }), server: frameOf({ opcode: 8, payload: Buffer.from([3, 232]) }) };
 const CONSENT: ResponseHead = { status: 200, statusText: '', httpVersion: '3', headers: new Headers(['sec-websocket-protocol', 'chat']), hasBody: false };
 const IGNORED: ClientEvents = { onRequestData() {}, onRequestEnd() {}, onClientAbort() {}, onClientHalfClose() {}, onClientError() {}, onClientDrain() {} };
-
-interface Opened {
-  readonly head: ResponseHead;
-  /** Null where the answer was no consent, and then its body is here. */
-  readonly tunnel: Duplex | null;
-  readonly body: string;
-}
-
-/** Asks for a WebSocket. */
-function open(client: Http3Client, protocol = 'websocket'): Promise<Opened> {
-  const request = { method: 'CONNECT', scheme: 'https' as const, authority: 'api.test', path: '/chat', httpVersion: '3', headers: new Headers(['sec-websocket-version', '13', 'sec-websocket-protocol', 'chat']), hasBody: false, wantsUpgrade: true, protocol };
-  const answer = new Promise<Opened>((resolve, reject) => {
-    let head: ResponseHead;
-    let body = '';
-    client.send(request, {
-      onInform() {},
-      onResponse: (final) => (head = final),
-      onResponseData: (chunk) => (body += String(chunk)),
-      onResponseEnd: () => resolve({ head, tunnel: null, body }),
-      onUpstreamError: reject,
-      onUpstreamDrain() {},
-      onUpgrade: (head, tunnel) => resolve({ head, tunnel, body }),
-    });
-  });
-  return soon('the answer to an extended CONNECT', answer);
-}
-
-async function joined(client: Http3Client): Promise<Duplex> {
-  const { head, tunnel, body } = await open(client);
-  assert.equal(head.status, 200, body);
-  tunnel!.on('error', () => {});
-  return tunnel!;
-}
 
 interface Scene {
   readonly stage: Stage;
@@ -80,14 +39,6 @@ async function scene(speak: (tunnel: Duplex) => void, act: (scene: Scene) => Pro
   const client = await http3Client(stage, await listenHttp3(stage));
   await act({ stage, client, origin, tunnels });
   client.destroy();
-}
-
-/** Answers one message and closes. */
-function chat(tunnel: Duplex): void {
-  tunnel.once('data', () => {
-    tunnel.write(HELLO);
-    tunnel.end(BYE.server);
-  });
 }
 
 const heard = (record: FlowRecord): string[] => record.websocket!.messages.map(({ from, opcode, data }) => `${from} ${opcode} ${data}`);
@@ -230,68 +181,4 @@ describe('extended CONNECT in HTTP/3', () => {
       const record = await stage.record();
       assert.deepEqual([record.kind, record.outcome, record.error?.code, origin.connections.length], ['http', 'failed', 'upgrade_unsupported', 0]);
     }));
-});
-
-describe('a WebSocket of HTTP/3', () => {
-  /** Opens one over HTTP/3, to an origin that has no streams for it. */
-  async function translated(origin: Origin, upstream: string, act?: (client: Http3Client) => Promise<void>): Promise<void> {
-    await using _origin = origin;
-    await using stage = await Stage.open({ 'api.test': origin });
-    const client = await http3Client(stage, await listenHttp3(stage));
-    await act?.(client);
-    const wire = new Wire(await joined(client));
-    wire.write(HI);
-    await wire.take('hello');
-    wire.write(BYE.client);
-    await wire.takeAll();
-    wire.socket.end();
-    const record = (await stage.recorded(act ? 2 : 1)).at(-1)!;
-    assert.deepEqual([record.kind, record.outcome, record.http_version, record.upstream?.http_version, record.websocket?.subprotocol], ['websocket', 'completed', '3', upstream, 'chat']);
-    assert.deepEqual([record.request?.method, record.response?.status, record.websocket?.close?.code], ['CONNECT', upstream === '1.1' ? 101 : 200, 1000]);
-    client.destroy();
-  }
-
-  /** `ws` over HTTP/1.1 and, where a client prefers it, HTTP/2 with or without extended CONNECT. */
-  async function origin(alpn: readonly string[], enableConnectProtocol = false): Promise<Origin> {
-    const http = createHttpServer((_request, response) => response.end('ok'));
-    new WebSocketServer({ server: http, handleProtocols: () => 'chat' }).on('connection', (socket) => socket.on('message', () => socket.send('hello')));
-    return Origin.rawTls((socket) => {
-      if ((socket as { alpnProtocol?: string }).alpnProtocol !== 'h2') return void http.emit('connection', socket);
-      const session = performServerHandshake(socket, { settings: { enableConnectProtocol } });
-      session.on('stream', (stream, headers) => {
-        stream.on('error', () => {});
-        stream.respond({ ':status': 200, ...(headers[':protocol'] ? { 'sec-websocket-protocol': 'chat' } : {}) });
-        if (headers[':protocol']) chat(stream as unknown as Duplex);
-        else stream.end('ok');
-      });
-    }, { ALPNProtocols: [...alpn] });
-  }
-
-  test('opens one of HTTP/1.1, with a key of ours', async () => translated(await origin(['http/1.1']), '1.1'));
-
-  test('opens one in a stream of HTTP/2', async () => translated(await origin(['h2', 'http/1.1'], true), '2'));
-
-  test('opens one of HTTP/1.1 where HTTP/2 is spoken without extended CONNECT', async () =>
-    translated(await origin(['h2', 'http/1.1']), '1.1', async (client) => assert.equal(String((await ask(client)).body), 'ok')));
-
-  test('opens one of HTTP/1.1 where HTTP/3 is spoken without extended CONNECT', async () => {
-    await using tcp = await origin(['h2', 'http/1.1'], true);
-    // The SETTINGS of an end that is no server.
-    const silent = (connection: QuicConnection): void => void new Http3Session(connection, 'client', { onRequestStream() {}, onGoaway() {}, onStreamsAllowed() {}, onClose() {} });
-    await using quic = await Http3Origin.open(() => {}, silent, tcp.port);
-    await translated(tcp, '1.1');
-    assert.equal(quic.connections.length, 1, 'it was asked over HTTP/3 first');
-  });
-
-  test('goes with many others to an origin of HTTP/1.1', async () => {
-    await using server = await origin(['http/1.1']);
-    await using stage = await Stage.open({ 'api.test': server });
-    const client = await http3Client(stage, await listenHttp3(stage));
-    const tunnels = await Promise.all(Array.from({ length: 40 }, () => joined(client)));
-    assert.equal(server.sockets.size, 40);
-    for (const tunnel of tunnels) tunnel.end(BYE.client).resume();
-    await stage.recorded(40);
-    assert.deepEqual([...new Set(stage.records.map(({ kind, outcome }) => `${kind} ${outcome}`))], ['websocket completed']);
-    client.destroy();
-  });
 });
