@@ -1,4 +1,4 @@
-/** Caddy on loopback: over HTTP/3 by default, with a certificate of the test origins. What it does not answer by itself goes to a backend. */
+/** Caddy on loopback: over HTTP/3 by default, with a certificate of the test origins. What it does not answer by itself goes to a backend, where WebSockets echo. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -7,6 +7,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { WebSocketServer } from 'ws';
 import { freePort } from './free-ports.ts';
 import { run } from './program.ts';
 import { soon } from './wire.ts';
@@ -39,6 +40,7 @@ export class Caddy implements AsyncDisposable {
       request.on('data', (chunk: Buffer) => (hash.update(chunk), (size += chunk.length)));
       request.on('end', () => response.end(JSON.stringify({ method: request.method, url: request.url, size, sha256: hash.digest('hex') })));
     }).listen(0, '127.0.0.1');
+    new WebSocketServer({ server: backend }).on('connection', (socket) => socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary })));
     await once(backend, 'listening');
     const [port, admin] = [await freePort(), await freePort()];
     writeFileSync(join(folder, 'cert.pem'), identity.cert);

@@ -9,6 +9,8 @@ import { Caddy } from '../../stage/caddy.ts';
 import { ask, http3Client, listenHttp3 } from '../../stage/http3.ts';
 import { originCA } from '../../stage/origin.ts';
 import { run, type ProgramResult } from '../../stage/program.ts';
+import { Wire } from '../../stage/wire.ts';
+import { BYE, HI, joined } from './web-socket.ts';
 
 const HOST = 'api.test';
 const sum = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
@@ -94,6 +96,21 @@ describe('through the capture to caddy', () => {
     const records = await stage.recorded(2);
     assert.ok(records.every(({ outcome, http_version, upstream }) => outcome === 'completed' && http_version === '3' && upstream?.http_version === '3'));
     assert.deepEqual(records[0]!.request?.headers.filter(([name]) => name === 'transfer-encoding'), []);
+  });
+
+  test('a WebSocket reaches caddy, which takes none in HTTP/3, by an upgrade beside the requests', async () => {
+    const client = await http3Client(stage, port);
+    assert.equal(String((await ask(client, { path: '/hello' })).body), 'hello from caddy');
+    const wire = new Wire(await joined(client));
+    wire.write(HI);
+    await wire.take('\x81\x02hi');
+    wire.write(BYE.client);
+    await wire.takeAll();
+    wire.socket.end();
+    assert.equal(String((await ask(client, { path: '/hello' })).body), 'hello from caddy');
+    client.destroy();
+    const versions = (await stage.recorded(3)).map(({ kind, outcome, http_version, upstream }) => `${kind} ${outcome} ${http_version} ${upstream?.http_version}`);
+    assert.deepEqual(versions.sort(), ['http completed 3 3', 'http completed 3 3', 'websocket completed 3 1.1']);
   });
 
   test('caddy leaves by GOAWAY, and the client does not notice', async () => {
