@@ -7,10 +7,15 @@ const MAX_ENTRIES = 2000;
 /** What we speak. */
 const SPOKEN: ReadonlySet<string> = new Set(['h2', 'http/1.1', 'http/1.0']);
 
+/** Of what a client offers, what can be offered to its upstream: Node takes names as UTF-8 and does not survive one that is empty, or longer than 255 bytes then (RFC 7301, section 3.1). */
+export function offerable(offered: readonly string[]): readonly string[] {
+  return offered.filter((protocol) => protocol !== '' && Buffer.byteLength(protocol) === protocol.length);
+}
+
 /** Of what a client offers, what we speak, in the client's order: the same is offered to the upstream. A client that offers other protocols alone (`postgresql`, `imap`) gets them relayed. */
 export function spoken(offered: readonly string[]): readonly string[] {
   const known = offered.filter((protocol) => SPOKEN.has(protocol));
-  return known.length > 0 ? known : offered;
+  return known.length > 0 ? known : offerable(offered);
 }
 
 /** True where the chosen protocol is HTTP; where none was chosen, the first bytes tell. */

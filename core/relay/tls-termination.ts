@@ -90,7 +90,7 @@ export function decryptClient({ connection, services }: Session, stream: Duplex,
   }
   const options = { context, alpn, host, pattern: hostPatternText(host, port), clientAuth: rule, keyLog: services.keyLog };
   const rejection = new CertificateRejection(connection, services.pinnedNames, options);
-  terminateTls(stream, options, (error, tls) => {
+  const terminated = (error: MentuError | null, tls: TLSSocket): void => {
     if (error) return done(rejection.judge(error), tls);
     const certificate = rule && shownCertificate(tls, rule);
     connection.secured(tls, certificate);
@@ -104,5 +104,11 @@ export function decryptClient({ connection, services }: Session, stream: Duplex,
     });
     rejection.watch(tls);
     done(null, tls);
-  });
+  };
+  try {
+    terminateTls(stream, options, terminated);
+  } catch (cause) {
+    // What a client has said must not end more than its own connection.
+    done(new MentuError('client_tls_failed', { reason: cause instanceof Error ? cause.message : String(cause) }, { cause }), null);
+  }
 }

@@ -6,6 +6,7 @@ import { watchDeparture } from '../peek/departure.ts';
 import { peekFirstBytes } from '../peek/first-bytes.ts';
 import type { Outcome } from '../record.ts';
 import type { Session } from '../relay/stage.ts';
+import { offerable } from '../relay/alpn-memory.ts';
 import { decryptClient } from '../relay/tls-termination.ts';
 import type { Dialled } from '../upstream/dialler.ts';
 import { asMentuError } from '../upstream/link.ts';
@@ -106,7 +107,7 @@ export class InnerTls {
       this.#abort.abort(new MentuError('client_aborted'));
       this.#over(() => this.#events.failed('aborted', new MentuError('client_aborted')));
     });
-    const target = { dialled: host, host: identity(hello.sni, host), serverName: hello.sni, port: destination.port, hello, alpn: hello.alpn, signal: this.#abort.signal };
+    const target = { dialled: host, host: identity(hello.sni, host), serverName: hello.sni, port: destination.port, hello, alpn: offerable(hello.alpn), signal: this.#abort.signal };
     services.upstreamTls.handshake(this.#upstream.socket, target).then(
       ({ tls, record }) => {
         if (this.#isOver) return void tls.destroy();

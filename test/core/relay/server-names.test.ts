@@ -1,4 +1,4 @@
-/** Clients that ask for a server name of which no certificate can be made, or whose connection the transport does not take. */
+/** Clients that ask for what cannot be had: a server name of which no certificate can be made, a protocol that has no name; or whose connection the transport does not take. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connectQuic } from '../../../core/quic/client.ts';
@@ -7,6 +7,8 @@ import { Stage } from '../../stage/captured.ts';
 import { dialHttp3, listenHttp3 } from '../../stage/http3.ts';
 import { MAX_DATAGRAM, loadTransport } from '../../stage/quic.ts';
 import { run } from '../../stage/program.ts';
+import { until } from '../../stage/wire.ts';
+import { alpn, groups, helloBytes, serverName, signatures, versions } from '../peek/hello-bytes.ts';
 
 const WITH_ZONE = 'fe80::1%eth0';
 
@@ -47,3 +49,15 @@ test('where the transport does not take a certificate, the client is turned away
   const record = await stage.record();
   assert.deepEqual([record.outcome, record.error?.code], ['failed', 'client_tls_failed']);
 });
+
+for (const [action, outcome] of [['allow', 'failed'], ['deny', 'denied']] as const) {
+  test(`protocols that have no name, or one that is none of ASCII, are not offered, and end nobody but who asks for them: ${action}`, async () => {
+    await using stage = await Stage.open({ 'api.test': '127.0.0.1:9' }, { tap: (hooks) => hooks.onConnect.tap('test', () => ({ action, rule: 'r' })) });
+    for (const name of ['', Buffer.alloc(200, 0xff)]) {
+      const client = await stage.wire('api.test', 443);
+      client.write(helloBytes({ ciphers: [0x1301], extensions: [serverName('api.test'), alpn(name), versions(0x0304), groups(29), signatures(0x0403)] }));
+      await until('the end', () => client.ended);
+    }
+    for (const record of await stage.recorded(2)) assert.equal(record.outcome, outcome);
+  });
+}
