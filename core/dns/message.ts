@@ -3,7 +3,7 @@ import type { DnsRecord } from '../record-parts.ts';
 import { lowerCase, Malformed, nameText } from './name.ts';
 import { className, CODE, codeName, TYPE, typeName } from './numbers.ts';
 import { dataText } from './rdata.ts';
-import { FLAG, HEADER_BYTES, questionAt, readMessage, writeMessage, type Sections, type WireRecord } from './wire.ts';
+import { FLAG, HEADER_BYTES, LONGEST_MESSAGE, questionAt, readMessage, writeMessage, type Sections, type WireRecord } from './wire.ts';
 
 /** What comes with a client's question besides: the OPT record, and a signature that nobody asked for. */
 const MAX_ADDITIONALS = 2;
@@ -105,24 +105,27 @@ export interface Encoded {
   readonly truncated: boolean;
 }
 
-/** `transport` bounds the size: what does not fit over UDP is truncated, so that the client asks again over TCP. */
+/** `transport` bounds the size: what does not fit over UDP is truncated, so that the client asks again over TCP. Throws `Malformed` where it does not fit there either. */
 export function encodeResponse(query: Query, response: Response, transport: 'udp' | 'tcp'): Encoded {
-  const limit = transport === 'tcp' ? 65_535 : query.edns ? Math.min(Math.max(query.edns.payloadBytes, PLAIN_UDP_BYTES), LARGEST_UDP_BYTES) : PLAIN_UDP_BYTES;
-  const bytes = encode(query, response, 0);
-  if (bytes.length <= limit) return { bytes, truncated: false };
-  return { bytes: encode(query, { ...response, answers: [], authorities: [], additionals: [] }, FLAG.truncated), truncated: true };
+  const limit = transport === 'tcp' ? LONGEST_MESSAGE : query.edns ? Math.min(Math.max(query.edns.payloadBytes, PLAIN_UDP_BYTES), LARGEST_UDP_BYTES) : PLAIN_UDP_BYTES;
+  const bytes = encode(query, response, 0, limit);
+  if (bytes) return { bytes, truncated: false };
+  const cut = transport === 'udp' && encode(query, { ...response, answers: [], authorities: [], additionals: [] }, FLAG.truncated, limit);
+  if (!cut) throw new Malformed('it is longer than 65,535 bytes');
+  return { bytes: cut, truncated: true };
 }
 
-function encode({ id, flags: asked, question, edns }: Query, { code, flags, answers, authorities, additionals }: Response, truncated: number): Buffer {
+function encode({ id, flags: asked, question, edns }: Query, { code, flags, answers, authorities, additionals }: Response, truncated: number, limit: number): Buffer | null {
   const copied = asked & (FLAG.opcode | FLAG.recursionDesired | FLAG.checkingDisabled);
-  return writeMessage({
+  const message = {
     id,
     flags: FLAG.response | copied | FLAG.recursionAvailable | flags | truncated | (code & FLAG.code),
     question: question?.bytes ?? null,
     answers,
     authorities,
     additionals: edns ? [...additionals, optRecord(code, edns.dnssecOk)] : additionals,
-  });
+  };
+  return writeMessage(message, limit);
 }
 
 /** What the record shows of a question and its answer; `response` is null where there was none. */

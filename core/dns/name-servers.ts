@@ -134,5 +134,5 @@ function ourQuery(question: Question, { flags, edns }: Query): { id: number; mes
   const id = randomInt(0x10000);
   const passed = flags & (FLAG.recursionDesired | FLAG.authenticData | FLAG.checkingDisabled);
   const opt = optRecord(0, edns?.dnssecOk ?? false);
-  return { id, message: writeMessage({ id, flags: passed, question: question.bytes, answers: [], authorities: [], additionals: [opt] }) };
+  return { id, message: writeMessage({ id, flags: passed, question: question.bytes, answers: [], authorities: [], additionals: [opt] })! };
 }

@@ -1,13 +1,15 @@
 /** One query of a guest as a flow: it ends once, with its record and then its response. */
 import type { Verdict } from '../decision.ts';
-import type { MentuError } from '../errors.ts';
+import { MentuError } from '../errors.ts';
 import type { Endpoint } from '../flow.ts';
 import { CapturedConnection } from '../flows/captured-connection.ts';
 import { readyPart } from '../flows/record-part.ts';
+import type { DnsRecord } from '../record-parts.ts';
 import type { Outcome } from '../record.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
-import { dnsRecord, encodeResponse, type Query, type Response } from './message.ts';
 import type { NameServer } from '../names/name-server.ts';
+import { dnsRecord, emptyResponse, encodeResponse, type Encoded, type Query, type Response } from './message.ts';
+import { CODE } from './numbers.ts';
 
 export const DNS_PORT = 53;
 
@@ -29,6 +31,12 @@ export interface Ending {
   readonly server?: NameServer | null;
   /** Milliseconds of the look-up. */
   readonly ms?: number | null;
+}
+
+interface WrittenEnding extends Ending {
+  readonly encoded: Encoded | null;
+  /** Null where nothing is recorded. */
+  readonly dns: DnsRecord | null;
 }
 
 export class QueryFlow {
@@ -60,23 +68,20 @@ export class QueryFlow {
     this.connection.verdict = verdict;
   }
 
-  /** Ends the flow, if it is not over. */
-  end({ response, outcome, error, server = null, ms = null }: Ending): void {
+  /** Ends the flow, if it is not over. A response that cannot be written is SERVFAIL. */
+  end(ending: Ending): void {
     if (this.#ended) return;
+    const { encoded, dns, outcome, error, server = null, ms = null } = this.#written(ending);
     this.#ended = true;
-    const { query, connection } = this;
-    const { transport } = this.#asker;
-    const encoded = response && query ? encodeResponse(query, response, transport) : null;
-    if (this.#recorder.captureSettings) {
-      const part = readyPart({ dns: dnsRecord(transport, query, response, encoded?.truncated ?? false) });
-      this.#recorder.completeConnection(connection, {
+    if (dns) {
+      this.#recorder.completeConnection(this.connection, {
         kind: 'dns',
         outcome,
         error,
         bytes: { up: this.#size, down: encoded?.bytes.length ?? 0 },
         upstream: server && { ...server, http_version: null, reused: false, tls: null },
         timing: { dns: ms },
-        parts: [part],
+        parts: [readyPart({ dns })],
       });
     }
     this.#done(encoded?.bytes ?? null);
@@ -85,5 +90,22 @@ export class QueryFlow {
   /** Ends it without an answer. */
   abort(error: MentuError): void {
     this.end({ response: null, outcome: 'aborted', error });
+  }
+
+  #written(ending: Ending): WrittenEnding {
+    try {
+      return { ...ending, ...this.#write(ending.response) };
+    } catch (cause) {
+      const error = new MentuError('dns_lookup_failed', { host: this.connection.host, reason: `its answer cannot be passed on: ${(cause as Error).message}` }, { cause });
+      return { ...ending, ...this.#write(emptyResponse(CODE.SERVFAIL)), outcome: 'failed', error };
+    }
+  }
+
+  /** The response in bytes and as the record shows it. */
+  #write(response: Response | null): Pick<WrittenEnding, 'encoded' | 'dns'> {
+    const { query } = this;
+    const { transport } = this.#asker;
+    const encoded = response && query ? encodeResponse(query, response, transport) : null;
+    return { encoded, dns: this.#recorder.captureSettings && dnsRecord(transport, query, response, encoded?.truncated ?? false) };
   }
 }

@@ -29,29 +29,36 @@ const FIELDS: Readonly<Record<number, readonly Field[]>> = {
   108: ['eui48'], 109: ['eui64'], 256: ['u16', 'u16', 'rest'], 257: ['u8', 'tag', 'rest'], 32769: DIGEST,
 };
 
+/** Bytes: their length is a number of sixteen bits. */
+const LONGEST_DATA = 65_535;
 const SIZES: Partial<Record<Field, number>> = { u8: 1, u16: 2, type: 2, u32: 4, time: 4, ipv4: 4, eui48: 6, eui64: 8, ipv6: 16 };
 const SIZED: readonly Field[] = ['tag', 'string', 'salt', 'base32'];
 
-/** The data between two places of a message, with every name whole. Throws `Malformed` where they are not as their type has them. */
+/** The data between two places of a message, with every name whole. Throws `Malformed` where they are not as their type has them, or too long so. */
 export function uncompressedData(type: number, message: Buffer, from: number, end: number): Buffer {
   const fields = FIELDS[type];
   if (!fields?.includes('name')) return message.subarray(from, end);
   const parts: Buffer[] = [];
+  let size = 0;
   let at = from;
   for (const field of fields) {
     if (field === 'name') {
       const { name, end: next } = nameAt(message, at);
       parts.push(name);
+      size += name.length;
       at = next;
     } else {
       const next = endOf(field, message, at, end);
       parts.push(message.subarray(at, next));
+      size += next - at;
       at = next;
     }
     if (at > end) throw new Malformed('the data of a record are cut off');
   }
   if (at !== end) throw new Malformed('the data of a record are too long');
-  return Buffer.concat(parts);
+  // A pointer of two bytes may lead to bytes that were read already.
+  if (size > LONGEST_DATA) throw new Malformed('the data of a record are longer than 65,535 bytes');
+  return Buffer.concat(parts, size);
 }
 
 /** Data as `uncompressedData` gives them, in the notation of zone files. Never throws: what is not as its type has it is shown in hex. */

@@ -3,6 +3,8 @@ import { uncompressedData } from './rdata.ts';
 import { Malformed, nameAt } from './name.ts';
 
 export const HEADER_BYTES = 12;
+/** Bytes of a message: over TCP its length has sixteen bits. */
+export const LONGEST_MESSAGE = 65_535;
 
 export const FLAG = { response: 0x8000, opcode: 0x7800, authoritative: 0x0400, truncated: 0x0200, recursionDesired: 0x0100, recursionAvailable: 0x0080, authenticData: 0x0020, checkingDisabled: 0x0010, code: 0x000f } as const;
 
@@ -76,10 +78,19 @@ function recordAt(message: Buffer, start: number): { record: WireRecord; end: nu
   return { record, end };
 }
 
-/** Writes a message. Owners are compressed, names within data are not. `question` is written as its bytes are. */
-export function writeMessage({ id, flags, question, answers, authorities, additionals }: Sections & { readonly id: number; readonly flags: number; readonly question: Buffer | null }): Buffer {
+export interface UnwrittenMessage extends Sections {
+  readonly id: number;
+  readonly flags: number;
+  /** Written as its bytes are. */
+  readonly question: Buffer | null;
+}
+
+/**
+ * Writes a message; null where it has more than `limit` bytes, `LONGEST_MESSAGE` at most. Owners are compressed, names within data are not, so that
+ * a message may be longer than the one that it was read from.
+ */
+export function writeMessage({ id, flags, question, answers, authorities, additionals }: UnwrittenMessage, limit = LONGEST_MESSAGE): Buffer | null {
   const header = Buffer.alloc(HEADER_BYTES);
-  [id, flags, question === null ? 0 : 1, answers.length, authorities.length, additionals.length].forEach((value, i) => header.writeUInt16BE(value, 2 * i));
   const parts: Buffer[] = [header];
   let size = HEADER_BYTES;
   const put = (part: Buffer): void => {
@@ -108,6 +119,7 @@ export function writeMessage({ id, flags, question, answers, authorities, additi
   }
   for (const record of [...answers, ...authorities, ...additionals]) {
     putName(record.owner);
+    if (size + 10 + record.data.length > limit) return null;
     const fixed = Buffer.alloc(10);
     fixed.writeUInt16BE(record.type, 0);
     fixed.writeUInt16BE(record.class, 2);
@@ -116,5 +128,7 @@ export function writeMessage({ id, flags, question, answers, authorities, additi
     put(fixed);
     put(record.data);
   }
+  if (size > limit) return null;
+  [id, flags, question === null ? 0 : 1, answers.length, authorities.length, additionals.length].forEach((value, i) => header.writeUInt16BE(value, 2 * i));
   return Buffer.concat(parts, size);
 }

@@ -6,6 +6,7 @@ import { NameServers } from '../../../core/dns/name-servers.ts';
 import { parseNameServer } from '../../../core/names/name-server.ts';
 import { nameServer, type NameServer } from './name-server.ts';
 import { ask, query, response, rig, told, type Reply, type Rig } from './dns-rig.ts';
+import { swollenAnswer } from './swollen-answer.ts';
 
 const DO = { additionals: [{ type: 'OPT', name: '.', udpPayloadSize: 4_096, flags: codec.DNSSEC_OK, options: [{ code: 8, data: Buffer.from([0, 1, 24, 0, 192, 0, 2]) }] }] };
 const asking = (...servers: readonly NameServer[]): Rig => rig({ nameServers: new NameServers(servers.map(({ address }) => address)), http3: () => true });
@@ -129,6 +130,14 @@ test('a server that does not help is followed by the next; where none does, it i
   assert.deepEqual([late.records[0]!.outcome, late.records[0]!.error!.code], ['failed', 'dns_lookup_failed']);
   assert.match(late.records[0]!.error!.message, /a\.example was not looked up: 127\.0\.0\.1, port \d+: no answer within/);
   assert.deepEqual(await told(asking().server, 'a.example', 'MX'), ['SERVFAIL']);
+});
+
+test('an answer that is longer when it is read than one can be is none, and its flow has its record', async () => {
+  await using upstream = await nameServer(({ transport }, bytes) => (transport === 'udp' ? { flags: codec.TRUNCATED_RESPONSE } : swollenAnswer(bytes.readUInt16BE(0), bytes.subarray(12, -11))));
+  const { server, records } = asking(upstream);
+  for (const transport of ['tcp', 'udp'] as const) assert.equal((await ask(server, 'a.example', 'RRSIG', {}, transport)).rcode, 'SERVFAIL');
+  assert.deepEqual(records.map(({ outcome, error, dns }) => [outcome, error!.code, dns!.code]), Array(2).fill(['failed', 'dns_lookup_failed', 'SERVFAIL']));
+  assert.match(records[0]!.error!.message, /its answer cannot be read/);
 });
 
 test('what asks for no records is not passed on; the root is, as a name of its own', async () => {

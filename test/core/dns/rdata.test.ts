@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { Malformed, nameAt, nameBytes, nameText, sameNames } from '../../../core/dns/name.ts';
 import { dataText } from '../../../core/dns/rdata.ts';
 import { readMessage } from '../../../core/dns/wire.ts';
+import { swollenAnswer } from './swollen-answer.ts';
 
 const digest = Buffer.from('0123456789abcdef', 'hex');
 const CASES: readonly (readonly [type: string, data: unknown, text: string])[] = [
@@ -42,6 +43,14 @@ test('every type is shown as zone files have it, and what is not as its type has
     const [record] = readMessage(message).answers;
     assert.equal(dataText(record!.type, record!.data), text, type);
   }
+});
+
+test('data that are too long once their names are whole are refused', () => {
+  const question = Buffer.concat([nameBytes('a.example'), Buffer.from([0, 16, 0, 1])]);
+  assert.equal(swollenAnswer(1, question).length, 65_535);
+  assert.throws(() => readMessage(swollenAnswer(1, question)), { constructor: Malformed, message: 'the data of a record are longer than 65,535 bytes' });
+  const [record] = readMessage(swollenAnswer(1, question, 65_535 - 253)).answers;
+  assert.deepEqual([record!.data.length, nameAt(record!.data, 18).end], [65_535, 18 + 255]);
 });
 
 test('names: pointers lead backwards, lengths are bounded, and odd letters are escaped', () => {

@@ -4,6 +4,7 @@ import { decodeQuery, dnsRecord, encodeResponse, emptyResponse } from '../../../
 import { Malformed } from '../../../core/dns/name.ts';
 import { answerTo, passedAnswer } from '../../../core/dns/passed-answer.ts';
 import { readMessage, writeMessage } from '../../../core/dns/wire.ts';
+import { swollenAnswer } from '../../core/dns/swollen-answer.ts';
 import type { FuzzTarget } from '../target.ts';
 
 const name = 'a.b.example';
@@ -21,20 +22,27 @@ const answers = [
 const answer = codec.encode({ type: 'response', id: 7, flags: codec.AUTHENTIC_DATA, questions: [{ name, type: 'MX' }], answers: answers as unknown as codec.Answer[], additionals: [OPT as unknown as codec.Answer] });
 const read = readMessage(answer);
 /** The same, with pointers. */
-const compressed = writeMessage({ ...read, question: answer.subarray(12, 12 + name.length + 2 + 4) });
+const compressed = writeMessage({ ...read, question: answer.subarray(12, 12 + name.length + 2 + 4) })!;
+/** As long as one is just taken, and over what a record holds once its name is whole. */
+const swollen = swollenAnswer(7, query.subarray(12, 12 + name.length + 2 + 4));
+const atLimit = swollenAnswer(7, query.subarray(12, 12 + name.length + 2 + 4), 65_535 - 253);
 const json = Buffer.from(JSON.stringify({ Status: 0, TC: false, Question: [{ name, type: 28 }], Answer: [{ name, type: 28, TTL: 30, data: '::1' }] }));
 const question = decodeQuery(query)!.question!;
 if (!answerTo(question, 7, answer) || !answerTo(question, 7, compressed) || compressed.length >= answer.length) throw new Error('a message of dns-packet is not understood');
 
 const target: FuzzTarget = {
   name: 'DNS',
-  inputs: [query, answer, compressed, json],
+  inputs: [query, answer, compressed, json, swollen, atLimit],
   parse(input, random) {
     asQuery(input);
     answerTo(question, 7, input);
     jsonAnswer(jsonQuestion(new URLSearchParams(input.toString('latin1'))) ?? jsonQuestion(new URLSearchParams({ name }))!, input.toString('utf8'));
     try {
-      const passed = passedAnswer(readMessage(input), random() < 0.5);
+      const message = readMessage(input);
+      // What was read can be written: whole, or it is too long.
+      const again = writeMessage({ ...message, question: null });
+      if (again && readMessage(again).answers.length !== message.answers.length) throw new Error('it is not written as it was read');
+      const passed = passedAnswer(message, random() < 0.5);
       // What is passed on can be read, and what is recorded of it is JSON.
       const { bytes } = encodeResponse(decodeQuery(query)!, passed, 'tcp');
       readMessage(bytes);
