@@ -5,7 +5,7 @@ import { Resolver } from 'node:dns';
 import { connect, type Socket } from 'node:net';
 import { parseNameServer, type NameServer } from '../names/name-server.ts';
 import { optRecord, type Query, type Question } from './message.ts';
-import { CODE } from './numbers.ts';
+import { CODE, TYPE } from './numbers.ts';
 import { answerTo, codeOf } from './passed-answer.ts';
 import { FLAG, writeMessage, type WireMessage } from './wire.ts';
 
@@ -18,7 +18,12 @@ const ROUNDS = 2;
 /** Answers to other questions that one socket is sent, before it is left. */
 const MAX_STRAY = 100;
 /** Codes that say something of the server more than of the name: another server may know. */
-const UNHELPFUL: ReadonlySet<number> = new Set([CODE.SERVFAIL, CODE.NOTIMP, CODE.REFUSED]);
+const UNHELPFUL: ReadonlySet<number> = new Set([CODE.FORMERR, CODE.SERVFAIL, CODE.NOTIMP, CODE.REFUSED]);
+
+interface OurQuery {
+  readonly id: number;
+  readonly message: Buffer;
+}
 
 export interface Found {
   readonly answer: WireMessage;
@@ -69,17 +74,21 @@ export class NameServers {
   }
 
   async #askOne(server: NameServer, question: Question, query: Query, ms: number): Promise<WireMessage> {
-    const start = performance.now();
-    const answer = await this.#overUdp(server, question, query, ms);
-    if ((answer.flags & FLAG.truncated) === 0) return answer;
-    return this.#overTcp(server, question, query, Math.max(500, ms - (performance.now() - start)));
+    const end = performance.now() + ms;
+    const answer = await this.#exchange(server, question, ourQuery(question, query, true), end);
+    return isWithoutEdns(answer) ? this.#exchange(server, question, ourQuery(question, query, false), end) : answer;
+  }
+
+  async #exchange(server: NameServer, question: Question, asking: OurQuery, end: number): Promise<WireMessage> {
+    const left = (): number => Math.max(500, end - performance.now());
+    const answer = await this.#overUdp(server, question, asking, left());
+    return answer.flags & FLAG.truncated ? this.#overTcp(server, question, asking, left()) : answer;
   }
 
   /** A socket of its own for each question: its port is as hard to guess as its id, and it hears this server alone. */
-  #overUdp(server: NameServer, question: Question, query: Query, ms: number): Promise<WireMessage> {
+  #overUdp(server: NameServer, question: Question, { id, message }: OurQuery, ms: number): Promise<WireMessage> {
     const socket = createSocket(server.address.includes(':') ? 'udp6' : 'udp4');
     return this.#bounded(socket, () => socket.close(), ms, (resolve, reject) => {
-      const { id, message } = ourQuery(question, query);
       let stray = 0;
       socket.on('message', (bytes) => {
         const answer = answerTo(question, id, bytes);
@@ -93,10 +102,9 @@ export class NameServers {
     });
   }
 
-  #overTcp(server: NameServer, question: Question, query: Query, ms: number): Promise<WireMessage> {
+  #overTcp(server: NameServer, question: Question, { id, message }: OurQuery, ms: number): Promise<WireMessage> {
     const socket = connect({ host: server.address, port: server.port });
     return this.#bounded(socket, () => socket.destroy(), ms, (resolve, reject) => {
-      const { id, message } = ourQuery(question, query);
       const length = Buffer.alloc(2);
       length.writeUInt16BE(message.length);
       socket.write(Buffer.concat([length, message]));
@@ -105,8 +113,9 @@ export class NameServers {
         bytes = Buffer.concat([bytes, chunk]);
         if (bytes.length < 2 || bytes.length < 2 + bytes.readUInt16BE(0)) return;
         const answer = answerTo(question, id, bytes.subarray(2, 2 + bytes.readUInt16BE(0)));
-        if (answer) resolve(answer);
-        else reject(new Error('its answer cannot be read, or is to another question'));
+        if (!answer) reject(new Error('its answer cannot be read, or is to another question'));
+        else if (answer.flags & FLAG.truncated) reject(new Error('its answer is cut off, over TCP too'));
+        else resolve(answer);
       });
       socket.on('end', () => reject(new Error('it ended the connection without an answer')));
     });
@@ -129,10 +138,16 @@ export class NameServers {
   }
 }
 
+/** A server that does not know EDNS says that it does not understand, and has no OPT record itself (RFC 6891, section 7). */
+function isWithoutEdns(answer: WireMessage): boolean {
+  const code = codeOf(answer);
+  return (code === CODE.FORMERR || code === CODE.NOTIMP) && !answer.additionals.some(({ type }) => type === TYPE.OPT);
+}
+
 /** The guest's question in a message of our own: its options and what else it carried stay here. */
-function ourQuery(question: Question, { flags, edns }: Query): { id: number; message: Buffer } {
+function ourQuery(question: Question, { flags, edns }: Query, withEdns: boolean): OurQuery {
   const id = randomInt(0x10000);
   const passed = flags & (FLAG.recursionDesired | FLAG.authenticData | FLAG.checkingDisabled);
-  const opt = optRecord(0, edns?.dnssecOk ?? false);
-  return { id, message: writeMessage({ id, flags: passed, question: question.bytes, answers: [], authorities: [], additionals: [opt] })! };
+  const additionals = withEdns ? [optRecord(0, edns?.dnssecOk ?? false)] : [];
+  return { id, message: writeMessage({ id, flags: passed, question: question.bytes, answers: [], authorities: [], additionals })! };
 }

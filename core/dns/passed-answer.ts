@@ -1,6 +1,6 @@
 /** What a guest gets of the answer that a resolver of the host gave to its question. */
 import { Malformed, sameNames } from './name.ts';
-import { TYPE } from './numbers.ts';
+import { CODE, TYPE } from './numbers.ts';
 import { ednsOf, type Question, type Response } from './message.ts';
 import { servedParameters } from './service-parameters.ts';
 import { FLAG, HEADER_BYTES, questionAt, readMessage, type WireMessage, type WireRecord } from './wire.ts';
@@ -8,16 +8,23 @@ import { FLAG, HEADER_BYTES, questionAt, readMessage, type WireMessage, type Wir
 /** Real addresses lead past the names; what belongs to one message alone is not passed on. */
 const LEFT_OUT: ReadonlySet<number> = new Set([TYPE.A, TYPE.AAAA, TYPE.OPT, TYPE.TSIG, TYPE.TKEY]);
 const SIGNATURES: ReadonlySet<number> = new Set([TYPE.SIG, TYPE.RRSIG]);
+const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([CODE.FORMERR, CODE.NOTIMP]);
+const NOTHING = { questions: [], answers: [], authorities: [], additionals: [] } as const;
 const SERVICES: ReadonlySet<number> = new Set([TYPE.SVCB, TYPE.HTTPS]);
 
-/** Null where the message is no answer to the question with this id. Of one that was cut, only the header is read. */
+/**
+ * Null where the message is no answer to the question with this id. Of one that was cut, only the header is read. A server that did not
+ * understand the question may send nothing but a header.
+ */
 export function answerTo(question: Question, id: number, message: Buffer): WireMessage | null {
   try {
-    if (message.length < HEADER_BYTES || message.readUInt16BE(0) !== id || message.readUInt16BE(4) !== 1) return null;
+    if (message.length < HEADER_BYTES || message.readUInt16BE(0) !== id) return null;
     const flags = message.readUInt16BE(2);
+    if (message.length === HEADER_BYTES && flags & FLAG.response && NOT_UNDERSTOOD.has(flags & FLAG.code)) return { id, flags: flags & ~FLAG.truncated, ...NOTHING };
+    if (message.readUInt16BE(4) !== 1) return null;
     const asked = questionAt(message, HEADER_BYTES);
     if ((flags & FLAG.response) === 0 || asked.type !== question.type || asked.class !== question.class || !sameNames(asked.name, question.owner)) return null;
-    if (flags & FLAG.truncated) return { id, flags, questions: [asked], answers: [], authorities: [], additionals: [] };
+    if (flags & FLAG.truncated) return { id, flags, ...NOTHING, questions: [asked] };
     return readMessage(message);
   } catch (error) {
     if (error instanceof Malformed) return null;

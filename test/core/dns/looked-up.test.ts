@@ -140,6 +140,37 @@ test('an answer that is longer when it is read than one can be is none, and its 
   assert.match(records[0]!.error!.message, /its answer cannot be read/);
 });
 
+test('an answer that is cut off over TCP as well is no answer, and the next server is asked', async () => {
+  const answers = [{ type: 'TXT', name: 'a.example', ttl: 30, data: ['text'] }];
+  await using cut = await nameServer(() => ({ flags: codec.TRUNCATED_RESPONSE, answers }));
+  await using whole = await nameServer(() => ({ answers }));
+  const { server, records } = asking(cut);
+  const { rcode, flag_tc: isCut } = await ask(server, 'a.example', 'TXT', {}, 'tcp');
+  assert.deepEqual([rcode, isCut, records[0]!.outcome, records[0]!.error!.code, records[0]!.dns!.code], ['SERVFAIL', false, 'failed', 'dns_lookup_failed', 'SERVFAIL']);
+  assert.match(records[0]!.error!.message, /its answer is cut off, over TCP too/);
+  assert.equal(((await told(asking(cut, whole).server, 'a.example', 'TXT')) as string[])[0], 'NOERROR');
+});
+
+test('a server that does not know EDNS is asked without it, also where it sends nothing but a header', async () => {
+  const bare = (code: number, bytes: Buffer, id = bytes.readUInt16BE(0)): Buffer => {
+    const header = Buffer.alloc(12);
+    header.writeUInt16BE(id, 0);
+    header.writeUInt16BE(0x8000 | code, 2);
+    return header;
+  };
+  const answers = [{ type: 'MX', name: 'a.example', ttl: 30, data: { preference: 10, exchange: 'b.example' } }];
+  for (const refuse of [(bytes: Buffer) => bare(1, bytes), (bytes: Buffer) => bare(4, bytes), () => ({ flags: 1 }), () => ({ flags: 4 })]) {
+    await using old = await nameServer(({ packet }, bytes) => (packet.additionals!.length > 0 ? refuse(bytes) : { answers }));
+    const { server, records } = asking(old);
+    assert.equal((await ask(server, 'a.example', 'MX', DO)).answers!.length, 1);
+    assert.deepEqual([records[0]!.dns!.code, records[0]!.dns!.edns!.dnssec_ok, old.asked.length], ['NOERROR', true, 2]);
+  }
+  await using never = await nameServer((_, bytes) => [bare(1, bytes, bytes.readUInt16BE(0) ^ 1), bare(0, bytes), bare(3, bytes), bare(1, bytes)]);
+  const { server, records } = asking(never);
+  assert.deepEqual(await told(server, 'a.example', 'MX'), ['FORMERR'], 'it is not asked for ever');
+  assert.deepEqual([records[0]!.dns!.code, never.asked.length], ['FORMERR', 2]);
+});
+
 test('what asks for no records is not passed on; the root is, as a name of its own', async () => {
   await using upstream = await nameServer(() => ({ answers: [{ type: 'NS', name: '.', ttl: 30, data: 'a.root.example' }] }));
   const { server, judged, records } = asking(upstream);
