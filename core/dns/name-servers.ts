@@ -44,9 +44,9 @@ export class NameServers {
     this.#servers = () => given ?? parse(new Resolver().getServers());
   }
 
-  /** Asks until one answers. Rejects with an `Error` that says why none did. */
-  async ask(question: Question, query: Query): Promise<Found> {
-    const end = performance.now() + ALL_MS;
+  /** Asks until one answers, for `ms` at most. Rejects with an `Error` that says why none did. */
+  async ask(question: Question, query: Query, ms = ALL_MS): Promise<Found> {
+    const end = performance.now() + ms;
     const servers = this.#servers();
     let last: Found | null = null;
     let reason = 'the host has no resolver';

@@ -18,6 +18,8 @@ import { QueryFlow, type Asker, type Ending } from './query-flow.ts';
 import { reverseAddress, SyntheticAnswers } from './synthetic-answers.ts';
 import { FLAG } from './wire.ts';
 
+/** Milliseconds to find out whether a name exists, after its look-up. */
+const ABSENCE_MS = 2_000;
 /** Types that ask for something else than records. */
 const NO_RECORDS: ReadonlySet<number> = new Set([TYPE.OPT, TYPE.TKEY, TYPE.TSIG, TYPE.IXFR, TYPE.AXFR, TYPE.MAILB, TYPE.MAILA]);
 
@@ -132,7 +134,7 @@ export class DnsServer {
     flow.verdict = verdict;
     const isAllowed = verdict === undefined || verdict.action === 'allow' || verdict.action === 'passthrough';
     const { type, name } = question;
-    if ((type === TYPE.A || type === TYPE.AAAA) && name !== '') return this.#finish(flow, this.#addresses(question, isAllowed));
+    if ((type === TYPE.A || type === TYPE.AAAA) && name !== '') return this.#finish(flow, this.#addresses(question, query, isAllowed));
     if (verdict?.action === 'deny') return this.#refuse(flow, verdict);
     if (NO_RECORDS.has(type)) return flow.end(unsupported(CODE.NOTIMP, `the type ${typeName(type)}`));
     // Of such a name the profile, or who answers in its place, says all there is.
@@ -148,14 +150,26 @@ export class DnsServer {
   }
 
   /** A denied name is not looked up; its connection gets the refusal that says why. */
-  async #addresses(question: Question, isAllowed: boolean): Promise<Ending> {
-    const { response, error, ms } = await this.#synthetic.addresses(question, isAllowed);
+  async #addresses(question: Question, query: Query, isAllowed: boolean): Promise<Ending> {
+    const answer = await this.#synthetic.addresses(question, isAllowed);
+    if (answer === null) return this.#absence(question, query);
+    const { response, error, ms } = answer;
     return { response, outcome: error ? 'failed' : 'completed', error, ms };
   }
 
-  async #lookUp(question: Question, query: Query): Promise<Ending> {
+  /**
+   * What no address was found for may exist all the same, and be a domain for mail. The name servers tell; a resolver in the guest that is wrongly told
+   * that it does not exist drops whatever lies below it (RFC 8020).
+   */
+  async #absence(question: Question, query: Query): Promise<Ending> {
+    const told = await this.#lookUp(question, query, ABSENCE_MS).catch(() => null);
+    const code = told?.response?.code;
+    return told && (code === CODE.NXDOMAIN || code === CODE.NOERROR) ? told : completed(emptyResponse(CODE.NOERROR));
+  }
+
+  async #lookUp(question: Question, query: Query, ms?: number): Promise<Ending> {
     const start = performance.now();
-    const { answer, server } = await this.#options.nameServers.ask(question, query);
+    const { answer, server } = await this.#options.nameServers.ask(question, query, ms);
     return { ...completed(passedAnswer(answer, this.#options.http3())), server, ms: performance.now() - start };
   }
 

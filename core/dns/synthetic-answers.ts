@@ -29,14 +29,18 @@ export class SyntheticAnswers {
 
   /**
    * Both families for every name that exists, whatever families it has: we accept the connection, and the dialler
-   * finds its own way. @param isLookedUp false for a name whose connection is answered here and goes nowhere.
+   * finds its own way. Null where the host finds no address and does not tell whether the name exists. @param isLookedUp false for a name whose connection is answered here and goes nowhere.
    */
-  async addresses(question: Question, isLookedUp: boolean): Promise<SyntheticAnswer> {
+  async addresses(question: Question, isLookedUp: boolean): Promise<SyntheticAnswer | null> {
     const { name } = question;
     let ms: number | null = null;
     if (isLookedUp) {
       const found = await this.#resolve(name);
-      if (found instanceof MentuError) return isUnknown(found) ? answered(emptyResponse(CODE.NXDOMAIN)) : { response: emptyResponse(CODE.SERVFAIL), error: found, ms: null };
+      if (found instanceof MentuError) {
+        const reason = (found.cause as NodeJS.ErrnoException | undefined)?.code;
+        if (reason === 'ENOTFOUND') return null;
+        return reason === 'ENODATA' ? answered(emptyResponse(CODE.NOERROR)) : { response: emptyResponse(CODE.SERVFAIL), error: found, ms: null };
+      }
       ms = found?.ms ?? null;
     }
     const pair = this.#pool.issue(name);
@@ -70,10 +74,6 @@ export class SyntheticAnswers {
 
 function answered(response: Response, ms: number | null = null): SyntheticAnswer {
   return { response, error: null, ms };
-}
-
-function isUnknown(error: MentuError): boolean {
-  return (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOTFOUND';
 }
 
 /** The address of the question's type; of another type there is none. */

@@ -55,8 +55,8 @@ export class Resolver {
   }
 
   /**
-   * Resolves a canonical name. Rejects with `name_not_found`; its cause is the resolver's error, with `ENOTFOUND`
-   * where there is no such name (or none with an address) and `EAI_AGAIN`, `ETIMEDOUT` or `EBUSY` where nobody knows.
+   * Resolves a canonical name. Rejects with `name_not_found`; its cause is the resolver's error, with `ENODATA`
+   * where it has no address, `ENOTFOUND` where there is no such name (or, of getaddrinfo, none with an address) and `EAI_AGAIN`, `ETIMEDOUT` or `EBUSY` where nobody knows.
    */
   async resolve(name: string): Promise<Resolution> {
     const remembered = this.#remembered.get(name);
@@ -72,7 +72,7 @@ export class Resolver {
     if (this.#pending.size >= this.#options.maxPending) return Promise.resolve(systemError('EBUSY', 'too many look-ups under way'));
     const look = new Promise<Answer>((resolve) => {
       this.#options.lookup(name, { all: true, order: 'verbatim' }, (error, addresses) => {
-        const answer = error ?? (addresses.length > 0 ? addresses : systemError('ENOTFOUND', 'it has no address'));
+        const answer = error ?? (addresses.length > 0 ? addresses : systemError('ENODATA', 'it has no address'));
         this.#remember(name, answer);
         resolve(answer);
       });
@@ -84,7 +84,7 @@ export class Resolver {
 
   #remember(name: string, answer: Answer): void {
     const { ttlMs, failureTtlMs } = this.#options;
-    const isKnown = !(answer instanceof Error) || answer.code === 'ENOTFOUND';
+    const isKnown = !(answer instanceof Error) || answer.code === 'ENOTFOUND' || answer.code === 'ENODATA';
     // Maps keep the order of insertion, so the first is the oldest.
     this.#remembered.delete(name);
     for (const oldest of this.#remembered.keys()) {
@@ -113,7 +113,6 @@ export class Resolver {
   }
 }
 
-
 function unwrap(name: string, answer: Answer): readonly LookedUpAddress[] {
   if (!(answer instanceof Error)) return answer;
   throw new MentuError('name_not_found', { host: name, reason: reasonOf(answer) }, { cause: answer });
@@ -123,6 +122,8 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   switch (error.code) {
     case 'ENOTFOUND':
       return 'there is no such name, or it has no address';
+    case 'ENODATA':
+      return 'it has no address';
     case 'EAI_AGAIN':
       return 'the resolver of the host did not answer (EAI_AGAIN)';
     default:
@@ -130,6 +131,6 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   }
 }
 
-function systemError(code: string, message: string): NodeJS.ErrnoException {
+export function systemError(code: string, message: string): NodeJS.ErrnoException {
   return Object.assign(new Error(message), { code });
 }

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import * as codec from 'dns-packet';
 import { SyntheticPool } from '../../../core/dns/pool.ts';
-import { NameServers } from '../../../core/dns/name-servers.ts';
 import { DnsServer, type DnsServerOptions } from '../../../core/dns/server.ts';
 import type { FlowRecord, MentuError } from '../../../core/index.ts';
 import { CaptureHooks } from '../../../core/hooks.ts';
@@ -16,6 +15,12 @@ export const NAMES: Record<string, string[] | string> = {
   'b.example': ['8.8.4.4', '2606:4700::1', '10.0.0.1'],
   'private.example': ['10.0.0.1'],
   'again.example': 'EAI_AGAIN',
+  'empty.example': 'ENODATA',
+};
+
+/** Says of every name that there is none such. */
+export const NO_NAMES: DnsServerOptions['nameServers'] = {
+  ask: async () => ({ answer: { id: 1, flags: 0x8183, questions: [], answers: [], authorities: [], additionals: [] }, server: { address: '192.0.2.53', port: 53 } }),
 };
 
 export interface Rig {
@@ -63,7 +68,7 @@ export function rig({ gate, sink, pool = new SyntheticPool(), ...options }: RigO
   });
   const recorder = new FlowRecorder('job_dns', hooks, { limit: 1024, keep: 'none', reader: new BodyReader(1024), store: null }, null, () => {});
   let connections = 0;
-  const server = new DnsServer({ pool, dialler, recorder, nameServers: new NameServers([]), http3: () => false, nextId: () => `conn_${++connections}`, warn: (error) => void warnings.push(error), ...options });
+  const server = new DnsServer({ pool, dialler, recorder, nameServers: NO_NAMES, http3: () => false, nextId: () => `conn_${++connections}`, warn: (error) => void warnings.push(error), ...options });
   return { server, pool, recorder, asked, judged, records, warnings };
 }
 

@@ -171,6 +171,27 @@ test('a server that does not know EDNS is asked without it, also where it sends 
   assert.deepEqual([records[0]!.dns!.code, never.asked.length], ['FORMERR', 2]);
 });
 
+test('of a name that the host finds no address for, its servers say whether it exists', async () => {
+  const soa = { type: 'SOA', name: 'example', ttl: 60, data: { mname: 'ns.example', rname: 'x.example', serial: 1, refresh: 2, retry: 3, expire: 4, minimum: 30 } };
+  const alias = { type: 'CNAME', name: 'alias.example', ttl: 5, data: 'gone.example' };
+  await using upstream = await nameServer(({ packet }) => {
+    const { name, type } = packet.questions![0]!;
+    if (name === 'unclear.example') return { flags: 5 };
+    if (name === 'mail.example') return type === 'MX' ? { answers: [{ type, name, ttl: 5, data: { preference: 10, exchange: 'mx.example' } }] } : { authorities: [soa] };
+    if (name === 'found.example') return { answers: [{ type: 'A', name, ttl: 5, data: '203.0.113.9' }] };
+    return { flags: 3, authorities: [soa], answers: name === 'alias.example' ? [alias] : [] };
+  });
+  const { server, pool, records } = asking(upstream);
+  assert.deepEqual([await told(server, 'mail.example', 'A'), await told(server, 'mail.example', 'AAAA')], [['NOERROR'], ['NOERROR']]);
+  assert.equal(((await told(server, 'mail.example', 'MX')) as string[])[0], 'NOERROR');
+  const gone = await ask(server, 'gone.example', 'A');
+  assert.deepEqual([gone.rcode, gone.authorities!.map(({ type }) => type)], ['NXDOMAIN', ['SOA']], 'it says for how long');
+  assert.deepEqual(await told(server, 'alias.example', 'A'), ['NXDOMAIN', 'gone.example'], 'of what the alias stands for');
+  assert.deepEqual([await told(server, 'unclear.example', 'A'), await told(asking().server, 'gone.example', 'A')], [['NOERROR'], ['NOERROR']], 'where nobody says that it does not exist');
+  assert.deepEqual([await told(server, 'found.example', 'A'), pool.size], [['NOERROR'], 0], 'no address but ours');
+  assert.deepEqual(records.map(({ outcome, upstream: asked, dns }) => [outcome, asked?.address, dns!.code, dns!.synthetic]).slice(0, 2), Array(2).fill(['completed', '127.0.0.1', 'NOERROR', false]));
+});
+
 test('what asks for no records is not passed on; the root is, as a name of its own', async () => {
   await using upstream = await nameServer(() => ({ answers: [{ type: 'NS', name: '.', ttl: 30, data: 'a.root.example' }] }));
   const { server, judged, records } = asking(upstream);

@@ -45,6 +45,13 @@ test('a name that does not exist stays so, and takes nothing from the pool', asy
   ]);
 });
 
+test('a name without addresses exists, and takes nothing from the pool', async () => {
+  const { server, pool, records } = rig();
+  for (const type of ['A', 'AAAA']) assert.deepEqual(await told(server, 'empty.example', type), ['NOERROR'], type);
+  assert.equal(pool.size, 0);
+  assert.deepEqual(records.map(({ outcome, error, dns }) => [outcome, error, dns!.code, dns!.answers, dns!.synthetic]), Array(2).fill(['completed', null, 'NOERROR', [], false]));
+});
+
 test('a denied name has addresses without a look-up and without a violation; every other type is refused and is one', async () => {
   const { server, asked, records } = rig();
   assert.deepEqual(await told(server, 'denied.example', 'A'), ['NOERROR', '198.18.0.1']);

@@ -58,13 +58,14 @@ test('that there is no name is remembered like an answer, that nobody knows for 
   const lookup = tableLookup({ 'again.example': 'EAI_AGAIN', 'empty.example': [] });
   const resolver = new Resolver({ lookup, failureTtlMs: 30 });
   assert.deepEqual((await failure(resolver.resolve('gone.example'))).cause, 'ENOTFOUND');
-  assert.deepEqual((await failure(resolver.resolve('empty.example'))).cause, 'ENOTFOUND');
+  assert.deepEqual((await failure(resolver.resolve('empty.example'))), { code: 'name_not_found', reason: 'it has no address', cause: 'ENODATA' });
   const again = await failure(resolver.resolve('again.example'));
   assert.equal(again.cause, 'EAI_AGAIN');
   assert.match(again.reason, /EAI_AGAIN/);
   assert.equal(lookup.count, 3);
   await new Promise((resolve) => setTimeout(resolve, 50));
   await failure(resolver.resolve('gone.example'));
+  await failure(resolver.resolve('empty.example'));
   assert.equal(lookup.count, 3);
   await failure(resolver.resolve('again.example'));
   assert.equal(lookup.count, 4);

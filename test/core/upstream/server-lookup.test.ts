@@ -9,7 +9,8 @@ test('both families are asked for, and a name that has none is told from a serve
   const addresses: Record<string, string> = { 'A both.test': '8.8.8.8', 'AAAA both.test': '2606:4700::1', 'AAAA six.test': '2606:4700::2', 'A alias.test': '8.8.4.4' };
   await using upstream = await nameServer(({ packet }) => {
     const [{ name, type }] = packet.questions as [{ name: string; type: string }];
-    if (name === 'broken.test') return { flags: 2 };
+    if (name === 'broken.test' || (name === 'half.test' && type === 'A')) return { flags: 2 };
+    if (name === 'odd.test' && type === 'AAAA') return { flags: 3 };
     const data = addresses[`${type} ${name}`];
     if (!data) return name.startsWith('gone') ? { flags: 3 } : {};
     const alias = name === 'alias.test';
@@ -21,5 +22,6 @@ test('both families are asked for, and a name that has none is told from a serve
   assert.deepEqual(await found('six.test'), ['2606:4700::2']);
   assert.deepEqual(await found('alias.test'), ['8.8.4.4']);
   const cause = (name: string): Promise<unknown> => dialler.resolve(name).catch((error: MentuError) => (error.cause as NodeJS.ErrnoException).code);
-  assert.deepEqual([await cause('gone.test'), await cause('empty.test'), await cause('broken.test')], ['ENOTFOUND', 'ENOTFOUND', 'EAI_AGAIN']);
+  assert.deepEqual([await cause('gone.test'), await cause('empty.test'), await cause('broken.test')], ['ENOTFOUND', 'ENODATA', 'EAI_AGAIN']);
+  assert.deepEqual([await cause('odd.test'), await cause('half.test')], ['ENODATA', 'EAI_AGAIN'], 'a name that is there for one family is there');
 });
