@@ -29,8 +29,10 @@ export default defineCapturePlugin({
     let warned = false;
     hooks.onFlowComplete.redact.tapPromise('redact', async (flow) => {
       try {
+        const { dns } = flow.record;
         const report: Report = { masked: maskRecord(flow.record, rules), dropped: [] };
-        for (const side of ['request', 'response'] as const) await redactBody(flow, side, rules, report);
+        const isSecret = flow.record.dns !== dns;
+        for (const side of ['request', 'response'] as const) await (isSecret ? dropMessage(flow, side, report) : redactBody(flow, side, rules, report));
         const parts = new PartMask(flow, rules);
         await parts.mask();
         report.masked += parts.masked;
@@ -80,6 +82,15 @@ async function redactBody(flow: CompletedFlow, side: Side, rules: RedactRules, r
     forgetHash(message);
     await removeFile(flow, side);
   }
+}
+
+/** Of a look-up whose names are masked: in a message of DNS they are not written as in the text that was searched. */
+async function dropMessage(flow: CompletedFlow, side: Side, report: Report): Promise<void> {
+  const message = flow.record[side];
+  if (message === null || message.body_size === 0) return;
+  report.dropped.push({ side, reason: 'it looks up a name that is masked' });
+  dropBody(message);
+  return removeFile(flow, side);
 }
 
 async function removeFile(flow: CompletedFlow, side: Side): Promise<void> {

@@ -1,5 +1,6 @@
 import type { BodyRecord, FlowRecord, HeaderPairs } from '../../core/index.ts';
 import { maskDigests, maskHeaders } from './header-fields.ts';
+import { maskQuestion } from './lookup-mask.ts';
 import { MASK, maskText } from './mask.ts';
 import type { RedactRules } from './rules.ts';
 
@@ -17,7 +18,7 @@ interface Message extends BodyRecord {
 
 /** Masks all that a record shows, in place; bodies in files are not its concern. Returns how many secrets there were. */
 export function maskRecord(record: FlowRecord, rules: RedactRules): number {
-  const { request, response } = record;
+  const { request, response, dns } = record;
   let count = 0;
   if (request !== null) {
     const url = maskText(request.url, rules.line);
@@ -39,7 +40,7 @@ export function maskRecord(record: FlowRecord, rules: RedactRules): number {
     rest[key] = masked.value;
     count += masked.count;
   }
-  return count;
+  return record.dns === dns ? count : count + maskQuestion(record);
 }
 
 /** Leaves out what would let a masked body be guessed: the hash of its bytes, ours and those in headers. */
