@@ -4,6 +4,8 @@
 export class Malformed extends Error {}
 
 const LONGEST_NAME = 255;
+/** As many as the longest name has labels. A message of nothing but pointers would take half a second to read. */
+const MAX_POINTERS = 127;
 const ROOT = Buffer.from([0]);
 
 /** A name without compression, and where what follows it begins. Throws `Malformed`. */
@@ -14,6 +16,7 @@ export function nameAt(message: Buffer, start: number): { readonly name: Buffer;
   let at = start;
   /** A pointer leads to what came before it, so that no chain of them goes on for ever. */
   let bound = start;
+  let pointers = 0;
   for (;;) {
     const length = message[at];
     if (length === undefined) throw new Malformed('a name is cut off');
@@ -32,6 +35,7 @@ export function nameAt(message: Buffer, start: number): { readonly name: Buffer;
     if (end < 0) end = at + 2;
     at = ((length & 0x3f) << 8) | low;
     if (at >= bound) throw new Malformed('a pointer leads forwards');
+    if (++pointers > MAX_POINTERS) throw new Malformed('a name has more pointers than labels');
     bound = at;
   }
 }

@@ -62,6 +62,9 @@ test('names: pointers lead backwards, lengths are bounded, and odd letters are e
   for (const bytes of [[0xc0, 0], [1, 97, 0xc0, 2], [0xc0, 2, 0xc0, 0], [0x40, 0], [0x80], [5, 97], [1, 97], [0xc0], Array.from({ length: 300 }, (_, i) => (i % 2 === 0 ? 1 : 97))]) {
     assert.throws(() => nameAt(Buffer.from(bytes), 0), Malformed, String(bytes));
   }
+  const chain = Buffer.from([0, ...Array.from({ length: 128 }, (_, i) => [0xc0 | (Math.max(0, 2 * i - 1) >> 8), Math.max(0, 2 * i - 1) & 0xff]).flat()]);
+  assert.deepEqual(nameAt(chain, 1 + 2 * 126), { name: Buffer.from([0]), end: 1 + 2 * 127 });
+  assert.throws(() => nameAt(chain, 1 + 2 * 127), Malformed, 'more pointers than a name has labels');
   const longest = nameBytes(Array.from({ length: 127 }, () => 'a').join('.'));
   assert.deepEqual([longest.length, nameAt(longest, 0).name], [255, longest]);
   for (const text of ['a..b', 'a'.repeat(64), Array.from({ length: 128 }, () => 'a').join('.')]) assert.throws(() => nameBytes(text), Malformed, text);
