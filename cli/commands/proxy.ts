@@ -19,6 +19,9 @@ import { settleJob, type JobSettings } from '../settings/job-settings.ts';
 import { captureFlags, settingFlagsOf } from '../settings/setting-flags.ts';
 import { readSources } from '../settings/setting-sources.ts';
 
+/** Connections that wait to be accepted; the kernel's own limit (somaxconn) applies beneath. */
+const BACKLOG = 4096;
+
 const DEFAULT_LISTEN = '127.0.0.1:8080';
 
 export default defineCommand({
@@ -109,7 +112,7 @@ function listenAddress(flag: string, text: string): { host: string; port: number
 
 async function listening({ host, port }: { host: string; port: number }): Promise<Server> {
   const server = createServer();
-  server.listen(port, host);
+  server.listen({ port, host, backlog: BACKLOG });
   try {
     await once(server, 'listening');
   } catch (cause) {

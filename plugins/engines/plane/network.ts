@@ -19,9 +19,6 @@ import type { PacketTap } from './packet-tap.ts';
 import type { RulesetOptions } from './ruleset.ts';
 import { UdpIntake } from './udp-intake.ts';
 
-/** Connections that wait to be accepted; the kernel's own limit (somaxconn) applies beneath. */
-const BACKLOG = 4096;
-
 export interface PlaneSockets {
   readonly tcp: readonly Server[];
   readonly dns: readonly Socket[];
@@ -177,7 +174,7 @@ async function listen(libc: LibC, v6: boolean): Promise<PlaneSockets> {
   const tcp = families.map(async (family) => {
     const fd = libc.wildcardSocket('tcp', family, CAPTURE_PORT, true);
     const server = createServer();
-    await settled(server, (ready) => server.listen({ fd, backlog: BACKLOG }, ready));
+    await settled(server, (ready) => server.listen({ fd }, ready));
     return server;
   });
   const dns = families.map(async (family) => {

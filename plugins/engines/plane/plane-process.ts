@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:dgram';
-import type { Server, Socket as TcpSocket } from 'node:net';
+import { createServer, type Server, type Socket as TcpSocket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MentuError } from '../../../core/index.ts';
@@ -21,6 +21,8 @@ const REPLY_LIMIT_MS = 30_000;
 const END_LIMIT_MS = 5_000;
 /** What the last packets take beyond that. */
 const PACKETS_LIMIT_MS = 5_000;
+/** Connections that wait to be accepted; the kernel's own limit (somaxconn) applies beneath. */
+const BACKLOG = 4096;
 /** What is kept of a helper's last words. */
 const WORDS_LIMIT = 4096;
 
@@ -140,7 +142,8 @@ export class PlaneProcess<Start> {
       case 'exited':
         return this.#settleExit(message.exit);
       case 'listener': {
-        if (message.kind === 'tcp') this.#received.tcp.push(handle as Server);
+        // As it comes it has a queue of Node's own length.
+        if (message.kind === 'tcp') this.#received.tcp.push(createServer().listen(handle as Server, BACKLOG));
         else this.#received.dns.push(handle as Socket);
         const { tcp, dns } = this.#received;
         if (message.last) this.#settleListeners.resolve({ tcp: [...tcp], dns: [...dns], udp: this.#udp } satisfies PlaneListeners);
