@@ -9,7 +9,7 @@ import type { QuicMachine } from './machine.ts';
 import { Outlet } from './outlet.ts';
 import { isLongHeader } from './packet.ts';
 import { ReceiptBudget } from './receipt-budget.ts';
-import { LiveStream, scratchBuffer, type StreamHost } from './stream.ts';
+import { LiveStream, type StreamHost } from './stream.ts';
 
 const INTERNAL_ERROR = 0x1;
 const APPLICATION_ERROR = 0xc;
@@ -34,7 +34,6 @@ export interface LiveConnectionOptions {
 
 export class LiveConnection implements QuicConnection, StreamHost {
   readonly machine: QuicMachine;
-  scratch = scratchBuffer();
   readonly #options: LiveConnectionOptions;
   readonly #outlet: Outlet;
   readonly #streams = new Map<number, LiveStream>();

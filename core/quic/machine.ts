@@ -1,5 +1,6 @@
 /** One QUIC connection as state without I/O: what `transport.ts` wraps, with results in the place of thrown texts. */
 import type { Endpoint } from '../flow.ts';
+import type { SharedBuffers } from './buffers.ts';
 import type { QuicKeyRelay } from './key-relay.ts';
 
 /** The package's connection, as far as it is used. */
@@ -60,6 +61,8 @@ export interface TransportError {
 
 /** One connection's state: datagrams in, datagrams out, and a timer that its owner keeps. */
 export class QuicMachine {
+  /** What is read and sent goes through them. */
+  readonly buffers: SharedBuffers;
   readonly #connection: NativeConnection;
   /** Until the handshake is complete. */
   #keys: QuicKeyRelay | null;
@@ -70,8 +73,9 @@ export class QuicMachine {
   code = 0;
 
   /** @param keys takes the secrets of the handshake. */
-  constructor(connection: NativeConnection, local: Endpoint, peer: Endpoint, keys: QuicKeyRelay | null) {
+  constructor(connection: NativeConnection, buffers: SharedBuffers, local: Endpoint, peer: Endpoint, keys: QuicKeyRelay | null) {
     this.#connection = connection;
+    this.buffers = buffers;
     this.#keys = keys;
     if (keys) connection.setKeylog(keys.path);
     this.#path = { from: place(peer), to: place(local) };

@@ -2,7 +2,6 @@
 import type { QuicStream, QuicStreamEvents } from './connection.ts';
 import { BROKEN, NOTHING, type QuicMachine } from './machine.ts';
 
-const CHUNK = 64 * 1024;
 /** What is smaller is copied, so that it does not hold the memory of a whole chunk. */
 const SMALL = 8 * 1024;
 /** Chunks that one stream reads, and writes, before it is another's turn. */
@@ -12,8 +11,6 @@ const EMPTY = Buffer.alloc(0);
 /** What a stream needs of its connection. */
 export interface StreamHost {
   readonly machine: QuicMachine;
-  /** Where all streams read first. */
-  scratch: Buffer;
   /** Something is to be done in the connection's next turn. */
   wake(): void;
   /** The stream has bytes that could not be written yet. */
@@ -109,7 +106,8 @@ export class LiveStream implements QuicStream {
   pump(): boolean {
     for (let left = CHUNKS_A_TURN; left > 0; left--) {
       if (this.#events === null || this.#paused || this.#readOver) return false;
-      const { machine, scratch } = this.#host;
+      const { machine } = this.#host;
+      const { scratch } = machine.buffers;
       const read = machine.read(this.id, scratch);
       if (read === NOTHING) return false;
       if (read < 0) {
@@ -176,7 +174,7 @@ export class LiveStream implements QuicStream {
   #deliver(scratch: Buffer, read: number): void {
     this.#host.received(read);
     const isSmall = read < SMALL;
-    if (!isSmall) this.#host.scratch = Buffer.allocUnsafeSlow(CHUNK);
+    if (!isSmall) this.#host.machine.buffers.renewScratch();
     this.#events!.onData(isSmall ? Buffer.from(scratch.subarray(0, read)) : scratch.subarray(0, read));
   }
 
@@ -215,8 +213,4 @@ export class LiveStream implements QuicStream {
     const begun = this.#host.machine.write(this.id, EMPTY, false);
     return begun >= 0 || begun === NOTHING;
   }
-}
-
-export function scratchBuffer(): Buffer {
-  return Buffer.allocUnsafeSlow(CHUNK);
 }

@@ -3,6 +3,7 @@
  * stream bytes and back and does no I/O of its own. The package is optional: not every platform has a build of it.
  */
 import type { Endpoint } from '../flow.ts';
+import { SharedBuffers } from './buffers.ts';
 import type { QuicKeyRelay } from './key-relay.ts';
 import { QuicMachine, place, type NativeConnection } from './machine.ts';
 
@@ -76,6 +77,7 @@ export class TransportConfig {
 export class QuicTransport {
   readonly #binding: Binding;
   readonly #keys: QuicKeyRelay | null;
+  readonly #buffers = new SharedBuffers();
 
   private constructor(binding: Binding, keys: QuicKeyRelay | null) {
     this.#binding = binding;
@@ -125,12 +127,12 @@ export class QuicTransport {
 
   /** @param originalDcid where the client was asked to prove its address: the id that it chose first. */
   accept(config: TransportConfig, scid: Buffer, originalDcid: Buffer | null, local: Endpoint, peer: Endpoint): QuicMachine {
-    return new QuicMachine(this.#binding.Connection.accept(scid, originalDcid, place(local), place(peer), TransportConfig.valueOf(config)), local, peer, this.#keys);
+    return new QuicMachine(this.#binding.Connection.accept(scid, originalDcid, place(local), place(peer), TransportConfig.valueOf(config)), this.#buffers, local, peer, this.#keys);
   }
 
   /** @param serverName null sends none, and the certificate's names are then not looked at. */
   connect(config: TransportConfig, serverName: string | null, scid: Buffer, local: Endpoint, peer: Endpoint): QuicMachine {
-    return new QuicMachine(this.#binding.Connection.connect(serverName, scid, place(local), place(peer), TransportConfig.valueOf(config)), local, peer, this.#keys);
+    return new QuicMachine(this.#binding.Connection.connect(serverName, scid, place(local), place(peer), TransportConfig.valueOf(config)), this.#buffers, local, peer, this.#keys);
   }
 
   /** A Version Negotiation packet (RFC 9000, section 17.2.1). @param scid and dcid as the client sent them. */
