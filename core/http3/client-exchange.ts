@@ -2,6 +2,7 @@
 import { MentuError } from '../errors.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { Headers } from '../headers.ts';
+import { REFUSED } from '../http2/reset.ts';
 import type { QuicStream, QuicStreamEvents } from '../quic/connection.ts';
 import { H3, Http3ConnectionError, Http3StreamError, codeName } from './error-code.ts';
 import { announcedLength, malformed, responseHead, responseStatus } from './message-fields.ts';
@@ -120,8 +121,8 @@ export class Http3UpstreamExchange implements UpstreamExchange, QuicStreamEvents
   onReset(code: number): void {
     if (this.#over || this.#reader!.isOver) return;
     // Refused before it was looked at (RFC 9114, section 4.1.1).
-    const untouched = !this.#touched || code === H3.requestRejected;
-    this.fail(this.#aborted(`it reset the stream (${codeName(code)})`), untouched);
+    const isRefused = code === H3.requestRejected;
+    this.fail(this.#aborted(`it reset the stream (${codeName(code)})`), isRefused || !this.#touched, isRefused ? REFUSED : undefined);
   }
 
   onStopSending(code: number): void {
@@ -144,10 +145,10 @@ export class Http3UpstreamExchange implements UpstreamExchange, QuicStreamEvents
     this.#request.events.onUpstreamError(error, !this.#touched);
   }
 
-  fail(error: MentuError, untouched: boolean): void {
+  fail(error: MentuError, untouched: boolean, code?: number): void {
     if (this.#over) return;
     this.#leave(H3.requestCancelled);
-    this.#request.events.onUpstreamError(error, untouched);
+    this.#request.events.onUpstreamError(error, untouched, code);
   }
 
   // The response.

@@ -2,6 +2,7 @@
 import { MentuError } from '../errors.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { Headers } from '../headers.ts';
+import { REFUSED } from '../http2/reset.ts';
 import type { QuicConnection, QuicEnd, QuicStream } from '../quic/connection.ts';
 import { Http3UpstreamExchange } from './client-exchange.ts';
 import { codeName } from './error-code.ts';
@@ -12,8 +13,8 @@ import { Http3UpgradeExchange, type UpgradeSession } from './upstream-upgrade.ts
 interface StreamUser {
   readonly id: number | null;
   begin(stream: QuicStream): void;
-  /** @param untouched the server has not looked at it. */
-  fail(error: MentuError, untouched: boolean): void;
+  /** @param untouched the server has not looked at it. @param code why, in the words of HTTP/2. */
+  fail(error: MentuError, untouched: boolean, code?: number): void;
   connectionGone(error: MentuError): void;
 }
 
@@ -101,7 +102,7 @@ export class Http3Client implements UpgradeSession {
     this.#leaving = true;
     const error = new MentuError('upstream_aborted', { host: this.host, reason: 'the server takes no further requests (GOAWAY)' });
     this.#queue.length = 0;
-    for (const exchange of [...this.#open]) if (exchange.id === null || exchange.id >= id) exchange.fail(error, true);
+    for (const exchange of [...this.#open]) if (exchange.id === null || exchange.id >= id) exchange.fail(error, true, REFUSED);
     this.#endWhenIdle();
   }
 

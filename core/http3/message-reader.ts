@@ -93,6 +93,8 @@ export class MessageReader implements FrameSink {
   }
 
   onFrameBegin(type: number): 'skip' | number {
+    // Who abandons the message in the midst of a chunk does not want the rest of it.
+    if (this.#state === 'over') return 'skip';
     if (type === FRAME.headers) {
       if (this.#state === 'trailers' || this.#isTunnel) throw unexpected(type);
       return MAX_HEAD_BYTES;

@@ -2,7 +2,7 @@
 import { MentuError } from '../errors.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { Headers } from '../headers.ts';
-import { HTTP1_REQUIRED } from '../http2/reset.ts';
+import { HTTP1_REQUIRED, REFUSED } from '../http2/reset.ts';
 import type { QuicStream, QuicStreamEvents } from '../quic/connection.ts';
 import { H3, Http3ConnectionError, Http3StreamError, codeName } from './error-code.ts';
 import { announcedLength, responseHead, responseStatus } from './message-fields.ts';
@@ -124,7 +124,7 @@ export class Http3UpgradeExchange implements UpstreamExchange, QuicStreamEvents,
   onReset(code: number): void {
     if (this.#over || this.#reader!.isOver) return;
     const isRefused = code === H3.requestRejected || code === H3.versionFallback;
-    this.#fail(this.#error('upstream_aborted', `it reset the stream (${codeName(code)})`), isRefused || !this.#touched, code === H3.versionFallback ? HTTP1_REQUIRED : undefined);
+    this.#fail(this.#error('upstream_aborted', `it reset the stream (${codeName(code)})`), isRefused || !this.#touched, code === H3.versionFallback ? HTTP1_REQUIRED : isRefused ? REFUSED : undefined);
   }
 
   /** It may still say why. */
@@ -145,9 +145,9 @@ export class Http3UpgradeExchange implements UpstreamExchange, QuicStreamEvents,
   }
 
   /** The upstream has not looked at the request, nor will. */
-  fail(error: MentuError, untouched: boolean): void {
+  fail(error: MentuError, untouched: boolean, code?: number): void {
     this.#tunnel?.destroy();
-    this.#fail(error, untouched);
+    this.#fail(error, untouched, code);
   }
 
   // The response.

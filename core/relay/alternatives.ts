@@ -37,7 +37,19 @@ export function servedAlternatives(headers: Headers, http3: boolean): Alternativ
   return removed.length === 0 ? null : { headers: new Headers(raw), removed };
 }
 
-/** Entries stand between commas, which may also stand in quotes. */
+/** Entries stand between commas, which may also stand in quotes (RFC 9110, section 5.6). */
 function entriesOf(value: string): string[] {
-  return (value.match(/(?:[^",]|"(?:[^"\\]|\\.)*"|")+/g) ?? []).map((entry) => entry.trim()).filter((entry) => entry !== '');
+  const entries: string[] = [];
+  let start = 0;
+  let isQuoted = false;
+  for (let at = 0; at < value.length; at++) {
+    const char = value[at];
+    if (char === '"') isQuoted = !isQuoted;
+    else if (isQuoted && char === '\\') at++;
+    else if (!isQuoted && char === ',') {
+      entries.push(value.slice(start, at));
+      start = at + 1;
+    }
+  }
+  return [...entries, value.slice(start)].map((entry) => entry.trim()).filter((entry) => entry !== '');
 }

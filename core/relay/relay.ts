@@ -127,7 +127,10 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   // The response.
 
   onInform(head: ResponseHead): void {
-    this.#response.inform(head);
+    if (this.#finished || this.#response.inform(head)) return;
+    const { host } = this.flow.connection;
+    this.#upstream?.reset();
+    this.#fail(new MentuError('upstream_protocol_error', { host, reason: 'its 1xx answers have no end' }));
   }
 
   onResponse(head: ResponseHead): void {

@@ -13,6 +13,10 @@ import { responseFor } from './translation.ts';
 
 /** 1xx answers that a record has; further ones are forwarded alone. */
 const MAX_INFORMATIONAL = 100;
+/** What all 1xx answers of one exchange may take: they cannot be held back, and a client may not read them. Characters. */
+const MAX_INFORMATIONAL_SIZE = 1024 * 1024;
+/** Of each, beside its fields. */
+const STATUS_LINE = 32;
 
 export class ResponseRelay {
   readonly #flow: HttpFlow;
@@ -22,6 +26,7 @@ export class ResponseRelay {
   #early: Buffer[] = [];
   #ending: { readonly trailers: Headers | null } | null = null;
   #state: 'held' | 'open' | 'shut' = 'held';
+  #informed = 0;
 
   /** @param onEnd is called when the response has been passed on whole. */
   constructor(flow: HttpFlow, client: ClientExchange, onEnd: () => void) {
@@ -42,10 +47,14 @@ export class ResponseRelay {
     return announced !== undefined && this.#flow.down.size === Number(announced);
   }
 
-  inform(head: ResponseHead): void {
-    if (this.#state === 'shut') return;
+  /** False where there have been too many. */
+  inform(head: ResponseHead): boolean {
+    if (this.#state === 'shut') return true;
+    this.#informed += head.headers.raw.reduce((size, text) => size + text.length, STATUS_LINE);
+    if (this.#informed > MAX_INFORMATIONAL_SIZE) return false;
     if (this.#flow.informational.length < MAX_INFORMATIONAL) this.#flow.informational.push(head);
     this.#client.inform(responseFor(head, this.#client.head.httpVersion));
+    return true;
   }
 
   head(head: ResponseHead, recorder: FlowRecorder): void {

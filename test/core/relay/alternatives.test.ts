@@ -24,6 +24,14 @@ test('others are left as they stand', () => {
   assert.deepEqual(judged('h2="a,b:443", quic=":443"; v="46,43"', false), ['h2="a,b:443"', ['quic=":443"; v="46,43"']]);
 });
 
+test('a long value with quotes and backslashes is read once, whatever it ends with', () => {
+  for (const end of ['', '\\', '"']) {
+    const value = `"${'\\"'.repeat(500_000)}${end}`;
+    assert.deepEqual(judged(value, false), [value, []]);
+  }
+  assert.deepEqual(judged(`x="${'\\"'.repeat(500_000)},", h3=":443"`, false)[1], ['h3=":443"']);
+});
+
 test('a client of a proxy is not led around it, and the record says so', async () => {
   await using origin = await Origin.h2((stream) => {
     stream.respond({ ':status': 200, 'alt-svc': 'h3=":443"; ma=60, h2=":8443"' });

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import type { ClientHttp2Session } from 'node:http2';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FlowRecord } from '../../../core/index.ts';
 import { Stage } from '../../stage/captured.ts';
 import { Arrivals, Origin } from '../../stage/origin.ts';
 import { soon } from '../../stage/wire.ts';
@@ -202,4 +203,37 @@ test('a disk that is slower than the network holds it back, and no byte is lost'
   for (const client of clients) client.write('GET / HTTP/1.1\r\nHost: api.test\r\nConnection: close\r\n\r\n');
   for (const client of clients) assert.equal((await client.takeAll()).length - 8 * MiB < 500, true);
   for (const { response } of await stage.recorded(4)) assert.equal(response?.body_sha256, sha);
+});
+
+describe('1xx answers without end are ended, for a client that reads none', () => {
+  const assertEnded = ({ outcome, error, response }: FlowRecord): void => {
+    assert.deepEqual([outcome, error?.code, response?.informational.length], ['failed', 'upstream_protocol_error', 100]);
+    assert.match(error!.message, /1xx/);
+  };
+
+  test('of HTTP/1.1', async () => {
+    const arrivals = new Arrivals();
+    await using origin = await Origin.raw(arrivals.add);
+    await using stage = await Stage.open({ 'api.test': origin });
+    const client = await stage.tunnel('api.test');
+    client.pause().on('error', () => {}).write('GET / HTTP/1.1\r\nHost: api.test\r\n\r\n');
+    const upstream = await arrivals.next();
+    await upstream.take('\r\n\r\n');
+    upstream.socket.on('error', () => {});
+    const answers = Buffer.from(`HTTP/1.1 103 Early Hints\r\nLink: </${'a'.repeat(8000)}>\r\n\r\n`.repeat(64));
+    for (let count = 0; count < 100 && !upstream.socket.destroyed; count++) if (!upstream.socket.write(answers)) await new Promise((resolve) => upstream.socket.once('drain', resolve).once('close', resolve));
+    assertEnded(await stage.record());
+  });
+
+  test('of HTTP/2', async () => {
+    await using origin = await Origin.h2((stream) => {
+      stream.on('error', () => {});
+      for (let count = 0; count < 200; count++) stream.additionalHeaders({ ':status': 103, link: `</${'a'.repeat(8000)}>` });
+    });
+    await using stage = await Stage.open({ 'api.test': origin });
+    const session = await stage.h2('api.test');
+    session.request({ ':path': '/', ':authority': 'api.test' }).on('error', () => {});
+    assertEnded(await stage.record());
+    session.destroy();
+  });
 });
