@@ -111,7 +111,7 @@ export class Capture {
     await this.hooks.start();
     const recorded = this.hooks.recordIsWanted;
     if (recorded && bodies.keep === 'whole') this.#store = new BodyStore(job.directory, { quota: bodies.quota, warn });
-    const settings = recorded ? { limit: bodies.limit, beginning: bodies.streamLimit ?? DEFAULT_STREAM_LIMIT, keep: bodies.keep, reader: new BodyReader(bodies.limit), store: this.#store } : null;
+    const settings = recorded ? { limit: bodies.limit, beginning: bodies.keep === 'none' ? 0 : (bodies.streamLimit ?? DEFAULT_STREAM_LIMIT), keep: bodies.keep, reader: new BodyReader(bodies.limit), store: this.#store } : null;
     this.#services = {
       recorder: new FlowRecorder(job.id, this.hooks, settings, this.#store, this.#options.onPluginFailure),
       authority: this.authority,

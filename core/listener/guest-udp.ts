@@ -7,7 +7,7 @@ import { readyPart } from '../flows/record-part.ts';
 import { NO_APPLICATION_PROTOCOL, type QuicArrival } from '../quic/arrival.ts';
 import { HelloAssembly } from '../quic/hello-assembly.ts';
 import { readInvariantHeader } from '../quic/packet.ts';
-import { NO_DATA, dataRecord } from '../recorder/data-capture.ts';
+import { BeginningCapture } from '../recorder/data-capture.ts';
 import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import type { GuestQuic } from './guest-quic.ts';
 import type { NameBook } from './transparent.ts';
@@ -127,14 +127,14 @@ export class UdpGate {
     const connection = new CapturedConnection(nextId(), from, this.#destination(to));
     const { host } = connection;
     if (failure === null) recorder.violation(connection, { code: 'udp_denied', rule: 'UDP other than HTTP/3', host, by: 'core' });
-    const limit = recorder.captureSettings?.beginning ?? 0;
-    const first = datagram.length === 0 || limit === 0 ? NO_DATA : dataRecord(datagram.subarray(0, limit), datagram.length > limit);
+    const first = new BeginningCapture(recorder.captureSettings?.beginning ?? 0);
+    first.write(datagram);
     recorder.completeConnection(connection, {
       kind: 'udp',
       outcome: failure === null ? 'denied' : 'failed',
       error: failure ?? new MentuError('udp_denied', { host, port: to.port }),
       bytes: { up: datagram.length, down: 0 },
-      parts: [readyPart({ udp: { packets: 1, first } })],
+      parts: [readyPart({ udp: { packets: 1, first: first.record() } })],
     });
   }
 

@@ -15,7 +15,7 @@ export interface CaptureSettings {
   readonly limit: number;
   /** `none` counts the bytes and keeps nothing, no hash either: the hash of a short secret gives it away. */
   readonly keep: 'whole' | 'none';
-  /** Bytes of each direction of a connection without messages that its record shows; none where it is left out. */
+  /** Bytes of each direction of a connection without messages, and of a datagram, that the record shows; none where it is left out, and where no bodies are kept. */
   readonly beginning?: number;
   readonly reader: BodyReader;
   /** Where longer bodies go whole; null keeps their beginning only. */

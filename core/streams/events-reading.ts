@@ -83,10 +83,12 @@ export class EventsReading implements RecordPart, BodyWatcher {
     this.#capture = null;
     this.#observed?.end('server');
     const at = Math.round((performance.now() - this.#flow.started) * 1000) / 1000;
+    // They are text of the body.
+    const shown = this.#reading.settings.keep === 'none' ? { event: '', event_id: null } : { event: type, event_id: id };
     const added = this.#log.add('server', (done) =>
       capture.finish((data, bytes) => {
         this.#brake.release(capture);
-        done({ at, from: 'server', size: capture.size, ...data, event: type, event_id: id }, bytes);
+        done({ at, from: 'server', size: capture.size, ...data, ...shown }, bytes);
       }),
     );
     if (!added) this.#brake.hold(this.#log);

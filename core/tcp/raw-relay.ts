@@ -40,7 +40,7 @@ export class RawRelay implements Stage, SpliceTap {
     this.#beginning = beginning;
     this.#client = session.stream;
     const settings = session.services.recorder.captureSettings;
-    this.#watch = settings && new StreamWatch(settings.keep === 'none' ? 0 : (settings.beginning ?? 0));
+    this.#watch = settings && new StreamWatch(settings.beginning ?? 0);
     this.#bytes = this.#watch?.bytes ?? { up: 0, down: 0 };
   }
 

@@ -6,6 +6,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import { describe, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { Dialler } from '../../../core/capture.ts';
+import type { GuestUdp } from '../../../core/listener/guest-udp.ts';
 import { TransparentListener } from '../../../core/listener/transparent.ts';
 import { PlainOutbound } from '../../../core/plain-outbound.ts';
 import type { Destination } from '../../../core/index.ts';
@@ -119,6 +120,29 @@ describe('a captured guest', () => {
     assert.equal(answer.readUInt16BE(6), 1, 'one answer');
     assert.match(answer.subarray(-4).join('.'), /^198\.1[89]\./);
   });
+});
+
+describe('a datagram that is refused', () => {
+  for (const [keep, first] of [
+    ['whole', { data: 'a secret', data_encoding: 'utf8', data_truncated: false, data_file: null }],
+    ['none', { data: null, data_encoding: null, data_truncated: true, data_file: null }],
+  ] as const) {
+    test(`shows ${keep === 'whole' ? 'its beginning' : 'nothing where no bodies are kept'}`, async () => {
+      await using stage = await Stage.open({}, { bodies: { keep } });
+      let refused = 0;
+      let send: (data: Buffer) => void = () => assert.fail('nobody listens');
+      const to = { address: '198.18.0.9', port: 9000 };
+      const udp: GuestUdp = {
+        listen: (onDatagram) => (send = (data) => onDatagram!(data, { address: '192.0.0.2', port: 4000 }, to)),
+        open: () => assert.fail('it is no QUIC'),
+        refuse: () => void refused++,
+      };
+      stage.capture.captureGuest({ tcp: [], dns: [], udp });
+      send(Buffer.from('a secret'));
+      const { kind, udp: part, bytes } = await stage.record();
+      assert.deepEqual([kind, part, bytes, refused], ['udp', { packets: 1, first }, { up: 8, down: 0 }, 1]);
+    });
+  }
 });
 
 describe('plain outbound network', () => {

@@ -91,9 +91,9 @@ describe('events', () => {
     assert.deepEqual([bomb.outcome, bomb.events!.fault], ['completed', 'it gives too many bytes when decoded']);
   });
 
-  test('of a preset that keeps no bodies have sizes and no data', async () => {
+  test('of a preset that keeps no bodies have sizes, and neither data nor the texts beside them', async () => {
     const { events } = await recordOf({ type: 'text/event-stream', pieces: EVENTS }, { bodies: { keep: 'none' } });
-    assert.deepEqual(events!.messages.map(({ size, data }) => [size, data]), [[3, null], [3, null], [5, null]]);
+    assert.deepEqual(events!.messages.map(({ size, data, event, event_id }) => [size, data, event, event_id]), [3, 3, 5].map((size) => [size, null, '', null]));
   });
 
   test('in their thousands lie in a file, and long ones in files of their own', async () => {

@@ -154,3 +154,17 @@ test('in the first bytes of connections and datagrams, in the reason of a close,
   assert.match(Buffer.from(masked.tcp!.down.data!, 'base64').toString(), /id \[redacted\] AUTH password=\[redacted\]/);
   assert.equal(masked.websocket!.close!.reason, 'token=[redacted]');
 });
+
+test('in the name and the id of an event, in the list and in its file', async () => {
+  const { events } = sampleParts();
+  const named = { ...events.messages[0]!, ...NO_DATA, event: `token=${SECRET}`, event_id: `password: ${SECRET}` };
+  const settings = { limit: LIMIT, keep: 'whole', store, reader: new BodyReader(LIMIT) } as const;
+  for (const count of [1, 1001]) {
+    const log = new MessageLog<typeof named>({ ...settings, limit: 1 << 20 });
+    for (let i = 0; i < count; i++) log.add('server', (done) => done(named));
+    const masked = await seen({ ...sampleRecord(), events: { ...events, ...(await new Promise<MessageList<typeof named>>((resolve) => log.finish(resolve))) } });
+    assertGone(masked);
+    const { event, event_id } = masked.events!.messages[0]!;
+    assert.deepEqual([event, event_id, masked.events!.messages_file !== null], ['token=[redacted]', 'password: [redacted]', count > 1]);
+  }
+});
