@@ -7,6 +7,7 @@ import type { UpstreamLink } from '../upstream/link.ts';
 import type { LinkFacts } from '../upstream/opening.ts';
 import type { RequestHead, UpstreamEvents, UpstreamExchange } from '../exchange.ts';
 import type { HttpFlow } from '../flows/http-flow.ts';
+import { HELD_BY_PEER } from '../flows/tee.ts';
 import { HTTP1_REQUIRED, REFUSED } from '../http2/reset.ts';
 import { isPath } from './route.ts';
 import { requestFor } from './translation.ts';
@@ -51,7 +52,11 @@ export class Dispatch {
     this.#waiting = false;
     const { upstreamReused, request, up } = this.#flow;
     // Whatever its method (RFC 9113, section 8.7), where no byte of its body is spent.
-    if (code === REFUSED && untouched && up.size === 0) return ++this.#refusals <= MAX_REFUSALS;
+    if (code === REFUSED && untouched && up.size === 0) {
+      // The client was told to go on; its body waits until there is an exchange to take it.
+      if (this.#head.hasBody) up.hold(HELD_BY_PEER);
+      return ++this.#refusals <= MAX_REFUSALS;
+    }
     // A WebSocket may be had by an upgrade where the upstream takes no extended CONNECT.
     if (code === HTTP1_REQUIRED && untouched && this.#sent?.protocol && !this.#overHttp1) return (this.#overHttp1 = true);
     if (!untouched || !upstreamReused || this.#repeated || this.#head.hasBody || !REPEATABLE.has(request.method)) return false;

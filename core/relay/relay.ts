@@ -60,10 +60,9 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   /** @param problem what is already known to be wrong with the request; it is answered and not forwarded. */
   begin(problem: MentuError | null = null): void {
     this.#recorder.admit(() => {
-      const { connection } = this.flow;
       if (this.#finished) return;
       if (problem) this.#fail(problem);
-      else if (connection.verdict) this.#decided(connection.verdict);
+      else if (this.flow.connection.verdict) this.#decided(this.flow.connection.verdict);
       else this.#recorder.hooks.request(this.flow, (verdict) => this.#decided(verdict));
     });
   }
@@ -87,6 +86,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
       exchange.end(this.#request.trailers);
     }
     if (this.#halfClosed) this.#passHalfClose(exchange);
+    this.#request.release(HELD_BY_PEER);
     this.#client.start();
   };
 
@@ -105,7 +105,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
     this.#request.end(trailers);
     if (this.#refusal) return this.#refusal.answer();
     this.flow.sendEnded = performance.now();
-    this.#upstream!.end(trailers);
+    this.#upstream?.end(trailers);
     if (this.#overtaken) this.#complete();
   }
 
@@ -128,9 +128,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
 
   onInform(head: ResponseHead): void {
     if (this.#finished || this.#response.inform(head)) return;
-    const { host } = this.flow.connection;
-    this.#upstream?.reset();
-    this.#fail(new MentuError('upstream_protocol_error', { host, reason: 'its 1xx answers have no end' }));
+    this.#fail(new MentuError('upstream_protocol_error', { host: this.flow.connection.host, reason: 'its 1xx answers have no end' }));
   }
 
   onResponse(head: ResponseHead): void {
@@ -180,7 +178,6 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
 
   onClientError(error: MentuError): void {
     if (this.#finished) return;
-    this.#upstream?.reset();
     this.#requestEnded = true;
     this.#fail(error);
   }
@@ -214,6 +211,7 @@ export class FlowRelay implements ClientEvents, UpstreamEvents {
   /** The exchange failed before or after its answer began. @param code the upstream's reset. */
   #fail(error: MentuError, code?: number): void {
     if (this.#finished) return;
+    this.#upstream?.reset();
     this.#upstream = null;
     if (this.#client.responded || passesReset(this.flow.request, code)) {
       breakAnswer(this.flow, this.#client, error, code);
