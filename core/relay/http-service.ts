@@ -58,12 +58,13 @@ export class HttpService implements Stage {
       const problem = settleAuthority(exchange.head, connection);
       this.#relay(exchange).begin(problem);
     };
-    // Extended CONNECT is offered where the upstream serves it: that is remembered, known by now, or told by its first SETTINGS.
+    // Extended CONNECT is offered where the upstream serves it: that is remembered, known by now, or told by its first SETTINGS. Who is denied is told so on
+    // the handshake itself.
     const { alpnMemory } = this.#session.services;
     const { host, destination, clientHello } = connection;
     const place = [host, destination.port, clientHello?.sni ?? null, spoken(clientHello?.alpn ?? [])] as const;
     let server: Http2Server | null = null;
-    let served = link !== null && alpnMemory.recallUpgrades(...place);
+    let served = link === null ? connection.verdict?.action === 'deny' : alpnMemory.recallUpgrades(...place);
     link?.watchUpgrades((now) => {
       served = now;
       alpnMemory.learnUpgrades(...place, now);

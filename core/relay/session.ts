@@ -73,17 +73,19 @@ export class ClientSession implements Session, Stage {
     this.#stopPeek = peekFirstBytes(this.stream, SILENCE, this.#peeked, silence);
   }
 
-
   decrypted(stream: Duplex): void {
     this.stream = stream;
     this.#stage = null;
     this.begin();
   }
 
-  nest(stream: Duplex, destination: Destination, dialler: UpstreamDialler): void {
+  nest(stream: Duplex, destination: Destination, dialler: ReadyDialler): void {
     const { client } = this.connection;
     const connection = new CapturedConnection(this.services.nextConnectionId(), client, destination);
-    this.proceed(new ClientSession({ ...this.services, dialler }, stream, connection, () => this.close()));
+    this.proceed(new ClientSession({ ...this.services, dialler }, stream, connection, () => {
+      dialler.close();
+      this.close();
+    }));
   }
 
   /** Breaks off what is left of the session. */

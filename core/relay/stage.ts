@@ -6,6 +6,7 @@ import type { Destination } from '../flow.ts';
 import type { CapturedConnection } from '../flows/captured-connection.ts';
 import type { Outcome, ViolationRecord } from '../record.ts';
 import type { UpstreamDialler } from '../upstream/dialler.ts';
+import type { ReadyDialler } from '../upstream/ready-dialler.ts';
 import type { SessionServices } from './services.ts';
 
 export type Denial = Extract<Verdict, { action: 'deny' }>;
@@ -30,8 +31,8 @@ export interface Session {
   proceed(stage: Stage): void;
   /** The client's TLS is off, and what it speaks inside is to be seen. */
   decrypted(stream: Duplex): void;
-  /** A connection of its own inside of this one, which ends with it at the latest. */
-  nest(stream: Duplex, destination: Destination, dialler: UpstreamDialler): void;
+  /** A connection of its own inside of this one, which ends with it at the latest. What stands ready for it is closed where it is not wanted. */
+  nest(stream: Duplex, destination: Destination, dialler: ReadyDialler): void;
   /** No further request comes. A connection that made no flow is one itself: denied where its verdict says so. @param error why, where nothing else is known. */
   over(error: MentuError): void;
   /** Ends a connection that made no flow, with its record. */

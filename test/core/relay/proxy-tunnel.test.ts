@@ -5,6 +5,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import domainPolicy from '../../../plugins/domain-policy/index.ts';
+import type { JobView } from '../../../core/index.ts';
 import { pluginContext } from '../../../core/plugin-context.ts';
 import { Stage } from '../../stage/captured.ts';
 import { Origin } from '../../stage/origin.ts';
@@ -34,6 +35,17 @@ async function proxyTo(ports: Readonly<Record<string, number>>): Promise<{ reado
     close() {
       server.closeAllConnections();
       server.close();
+    },
+  };
+}
+
+/** The lists of a job, in force. */
+function policy(lists: JobView['lists']): Parameters<typeof Stage.open>[1] {
+  return {
+    tap: (hooks) => {
+      const view = { id: 'job_1', directory: '/', preset: 'standard', lists, passthrough: [], profile: {} };
+      const context = pluginContext('domain-policy', { mode: 'standard' as const }, { hooks: { forPlugin: () => hooks } as never, job: view, warn: () => {} });
+      void domainPolicy.setup(context);
     },
   };
 }
@@ -92,16 +104,7 @@ test('a refusal of the proxy is its own', async () => {
 test('a tunnel to what is denied is refused, and the proxy hears nothing of it', async () => {
   const proxy = await proxyTo({});
   const lists = [{ source: 'test', allowed: ['proxy.test', 'inner.test:443', '*.ok.test'], denied: ['no.ok.test'] }];
-  await using stage = await Stage.open(
-    { 'proxy.test': proxy },
-    {
-      tap: (hooks) => {
-        const view = { id: 'job_1', directory: '/', preset: 'standard', lists, passthrough: [], profile: {} };
-        const context = pluginContext('domain-policy', { mode: 'standard' as const }, { hooks: { forPlugin: () => hooks } as never, job: view, warn: () => {} });
-        void domainPolicy.setup(context);
-      },
-    },
-  );
+  await using stage = await Stage.open({ 'proxy.test': proxy }, policy(lists));
   for (const [target, status, code] of [['evil.test:443', 403, 'denied'], ['inner.test:22', 403, 'denied'], ['no.ok.test:443', 403, 'denied'], ['10.0.0.1:80', 403, 'address_denied'], ['yes.ok.test:1', 502, undefined], ['inner.test', 400, 'bad_request']] as const) {
     const client = await stage.wire('proxy.test', 3128);
     client.write(asking(target));
@@ -115,4 +118,23 @@ test('a tunnel to what is denied is refused, and the proxy hears nothing of it',
   }
   assert.deepEqual(proxy.asked, ['yes.ok.test:1']);
   proxy.close();
+});
+
+test('a tunnel in which something is spoken that is denied is closed on both sides, with nothing said in it', async () => {
+  const heard: Buffer[] = [];
+  await using origin = await Origin.raw((socket) => void socket.on('data', (chunk: Buffer) => heard.push(chunk)).on('end', () => socket.end()));
+  const proxy = await proxyTo({ 'inner.test:6379': origin.port });
+  let open = 0;
+  proxy.server.on('connection', (socket) => (open++, socket.once('close', () => open--)));
+  await using stage = await Stage.open({ 'proxy.test': proxy }, policy([{ source: 'test', allowed: ['proxy.test', 'inner.test'], denied: [] }]));
+  const client = await stage.wire('proxy.test', 3128);
+  client.write(asking('inner.test:6379'));
+  await client.take('\r\n\r\n');
+  assert.equal(open, 1);
+  client.write('*1\r\n$4\r\nPING\r\n');
+  await until('the reset', () => client.closed);
+  const [, inner] = await stage.recorded(2);
+  assert.deepEqual([inner!.kind, inner!.outcome, inner!.violation?.host], ['tcp', 'denied', 'inner.test']);
+  await until('the end of the tunnel', () => open === 0).finally(() => proxy.close());
+  assert.deepEqual(heard, []);
 });
