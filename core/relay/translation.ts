@@ -56,15 +56,14 @@ export function responseFor(head: ResponseHead, clientVersion: string): Response
 }
 
 function needsScrubbing(headers: Headers, toProxy: boolean): boolean {
-  const connection = headers.get('connection');
-  if (connection !== undefined && !/^(close|keep-alive)$/i.test(connection)) return true;
+  const connection = headers.getAll('connection').join(',');
+  if (connection !== '' && !/^(close|keep-alive)$/i.test(connection)) return true;
   return (toProxy && [...PROXY_FIELDS].some((name) => headers.has(name))) || headers.has('upgrade');
 }
 
 function scrubbed(headers: Headers, toProxy: boolean): Headers {
-  const upgrade = headers.get('upgrade')?.toLowerCase();
   // An upgrade to HTTP/2 in clear text would hide what follows; without the offer, both sides stay with HTTP/1.1.
-  const refused = upgrade !== undefined && upgrade.split(',').some((protocol) => protocol.trim() === 'h2c');
+  const refused = upgradeProtocols(headers).includes('h2c');
   const options = headers.getAll('connection').join(',').split(',').map((option) => option.trim()).filter((option) => option !== '');
   const dropped = new Set(options.map((option) => option.toLowerCase()).filter((option) => !KEPT_OPTIONS.has(option)));
   if (refused) for (const name of ['upgrade', 'http2-settings']) dropped.add(name);
@@ -81,6 +80,11 @@ function scrubbed(headers: Headers, toProxy: boolean): Headers {
     if (kept.length > 0) raw.push(name, kept.join(', '));
   }
   return new Headers(raw);
+}
+
+/** What all Upgrade fields name, in lower case. */
+export function upgradeProtocols(headers: Headers): string[] {
+  return headers.getAll('upgrade').join(',').toLowerCase().split(',').map((protocol) => protocol.trim()).filter((protocol) => protocol !== '');
 }
 
 function lowerCased(headers: Headers): Headers {

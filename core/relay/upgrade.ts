@@ -11,7 +11,7 @@ import type { FlowRecorder } from '../recorder/flow-recorder.ts';
 import { acceptanceOf, isWebSocket } from '../websocket/handshake.ts';
 import { WebSocketRecording } from '../websocket/recording.ts';
 import { splice, type SpliceEnd, type SpliceTap } from './splice.ts';
-import { upgradeFor } from './translation.ts';
+import { upgradeFor, upgradeProtocols } from './translation.ts';
 
 /** What is made of a byte that is read beside, before it is a line of the record: unmasked or gathered. */
 const COPIES = 2;
@@ -94,9 +94,17 @@ export class Upgrade {
 function faultOf(asked: RequestHead, sent: RequestHead | null, head: ResponseHead): string | null {
   if (!asked.wantsUpgrade) return 'it switched protocols unasked';
   if (sent === null) return 'it switched protocols before the request was whole';
-  if (!asked.protocol || !head.httpVersion.startsWith('1')) return null;
+  if (!head.httpVersion.startsWith('1')) return null;
+  if (!asked.protocol) return asked.method === 'CONNECT' || answersOffer(sent, head) ? null : 'it switched to another protocol than was asked for';
   // The handshake of HTTP/1.1 is ours here: nobody else holds its answer against its question.
   if (head.headers.get('upgrade')?.toLowerCase() !== asked.protocol.toLowerCase()) return 'it switched to another protocol than was asked for';
   const key = sent.headers.get('sec-websocket-key');
   return key === undefined || head.headers.get('sec-websocket-accept') === acceptanceOf(key) ? null : 'its Sec-WebSocket-Accept does not answer the key';
+}
+
+/** Whether it says what it switches to, and that was offered: what a client asked for may not have been. */
+function answersOffer(sent: RequestHead, head: ResponseHead): boolean {
+  const offered = upgradeProtocols(sent.headers);
+  const taken = upgradeProtocols(head.headers);
+  return taken.length > 0 && taken.every((protocol) => offered.includes(protocol) && protocol !== 'h2c');
 }

@@ -82,6 +82,17 @@ describe('an upgrade', () => {
       assert.equal(record.request?.headers.find(([name]) => name === 'Upgrade')?.[1], 'h2c', 'the record shows what was asked');
     }));
 
+  test('to HTTP/2 in the clear is neither offered by a second field, nor taken unoffered', () =>
+    between(async (client, arrivals, stage) => {
+      client.write('GET / HTTP/1.1\r\nHost: api.test\r\nConnection: Upgrade\r\nUpgrade: foo\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n');
+      const upstream = await arrivals.next();
+      assert.equal(await upstream.take('\r\n\r\n'), 'GET / HTTP/1.1\r\nHost: api.test\r\n\r\n');
+      upstream.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
+      assert.match(await client.take('\r\n\r\n'), /^HTTP\/1\.1 502 /);
+      const { outcome, error } = await stage.record();
+      assert.deepEqual([outcome, error?.code], ['failed', 'upstream_protocol_error']);
+    }));
+
   test('is over for the origin when the client is gone', () =>
     between(async (client, arrivals, stage) => {
       client.write(ASK);
