@@ -24,8 +24,9 @@ export class Stage {
     this.#hosts = { 'api.demo.test': origin.address, [BARE_IPV4]: origin.address, [BARE_IPV6]: origin.address };
   }
 
-  static async open(handler: Handler = echo): Promise<Stage> {
-    const workspace = new Workspace();
+  /** @param bin the folder of the programs, where they are not those of this tree. */
+  static async open(handler: Handler = echo, bin?: string): Promise<Stage> {
+    const workspace = new Workspace(bin);
     const identity = serverIdentity(workspace.folder, [BARE_IPV4, BARE_IPV6]);
     return new Stage(workspace, identity, await Origin.open(handler, identity));
   }

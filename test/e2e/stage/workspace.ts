@@ -40,6 +40,13 @@ export class Workspace {
   readonly folder = mkdtempSync(join(tmpdir(), 'e2e-'));
   readonly home = join(this.folder, 'home');
   readonly #running = new Set<ChildProcess>();
+  /** The folder of the programs. */
+  readonly #bin: string;
+
+  /** @param bin the folder of the programs; those of this tree if left out. */
+  constructor(bin: string = BIN) {
+    this.#bin = bin;
+  }
 
   path(...names: string[]): string {
     return join(this.folder, ...names);
@@ -52,7 +59,7 @@ export class Workspace {
 
   /** Starts one of the two programs; it is killed at the end of the workspace if not before. */
   start(program: 'mentu' | 'mentu-runtime', args: readonly string[], { env = {}, cwd = this.folder, stdio = 'pipe' }: Pick<RunOptions, 'env' | 'cwd'> & { stdio?: 'pipe' | ['ignore', 'pipe', 'pipe'] } = {}): ChildProcess {
-    const child = spawn(join(BIN, program), args, { cwd, env: { ...process.env, MENTU_HOME: this.home, NO_COLOR: '1', ...env }, stdio });
+    const child = spawn(join(this.#bin, program), args, { cwd, env: { ...process.env, MENTU_HOME: this.home, NO_COLOR: '1', ...env }, stdio });
     this.#running.add(child);
     child.once('exit', () => this.#running.delete(child));
     return child;
