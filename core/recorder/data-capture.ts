@@ -100,6 +100,13 @@ export class MessageCapture {
     done(data, null);
   }
 
+  /** In the place of `finish`, for a message that never becomes whole. May be called more than once. */
+  drop(): void {
+    this.#blocks?.give(this.#parts());
+    this.#first = null;
+    this.#long?.drop();
+  }
+
   #overflow(chunk: Buffer): boolean {
     this.#long = new BodyCapture(this.#settings);
     this.#long.onDrain = () => this.onDrain?.();

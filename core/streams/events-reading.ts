@@ -57,7 +57,7 @@ export class EventsReading implements RecordPart, BodyWatcher {
 
   /** Decoded bytes. */
   write(chunk: Buffer): boolean {
-    this.#source.write(chunk);
+    if (!this.#isRead) this.#source.write(chunk);
     return !this.#brake.isHeld;
   }
 
@@ -114,6 +114,8 @@ export class EventsReading implements RecordPart, BodyWatcher {
   #read(): void {
     if (this.#isRead) return;
     this.#isRead = true;
+    this.#capture?.drop();
+    this.#capture = null;
     this.#finish?.();
   }
 }

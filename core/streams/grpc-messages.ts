@@ -37,6 +37,7 @@ export class GrpcMessages implements BodyWatcher {
   #trailers: Buffer[] | null = null;
   #trailersSize = 0;
   #compressed = false;
+  #isClosed = false;
 
   /** @param headers those of this direction. */
   constructor(from: 'client' | 'server', format: GrpcFormat, headers: Headers, log: MessageLog<GrpcMessage>, flow: HttpFlow, reading: Reading) {
@@ -68,13 +69,25 @@ export class GrpcMessages implements BodyWatcher {
   }
 
   write(chunk: Buffer): boolean {
+    if (this.#isClosed) return true;
     (this.#text ?? this.#frames).write(chunk);
+    if (this.fault !== null) this.close();
     return !this.#brake.isHeld;
   }
 
   end(): void {
     this.#text?.end();
     this.#frames.end();
+  }
+
+  /** Nothing more comes, or can be read: a message that is not whole is let go. */
+  close(): void {
+    this.#isClosed = true;
+    const message = this.#message;
+    if (!message) return;
+    this.#message = null;
+    message.drop();
+    this.#brake.release(message);
   }
 
   #begin(compressed: boolean, trailers: boolean): void {

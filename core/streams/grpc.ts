@@ -41,6 +41,8 @@ class GrpcReading implements RecordPart {
   }
 
   finish(done: (parts: RecordParts) => void): void {
+    this.#up.close();
+    this.#down?.close();
     const [service, method] = callOf(this.#flow.request.path);
     const { status, status_name, status_message } = this.#status ?? { status: null, status_name: null, status_message: null };
     const fault = this.#up.fault ?? this.#down?.fault ?? null;

@@ -16,6 +16,8 @@ export interface MessageTaker {
   readonly size: number;
   write(chunk: Buffer): boolean;
   finish(done: (data: DataRecord, bytes: MessageBytes | null) => void): void;
+  /** In the place of `finish`: the message never becomes whole. */
+  drop(): void;
 }
 
 export class MessageInflation implements MessageTaker {
@@ -65,6 +67,13 @@ export class MessageInflation implements MessageTaker {
       this.#feed(bytes);
     }
     this.#decoder!.end();
+  }
+
+  drop(): void {
+    this.#isOver = true;
+    this.#beginning = [];
+    this.#decoder?.destroy();
+    this.#capture.drop();
   }
 
   #feed(bytes: Buffer): boolean {

@@ -139,6 +139,25 @@ test('long messages are listed and written as short ones are, and their memory i
   list.messages.forEach((message, at) => assert.equal(message.data, sent[at]!.data));
 });
 
+test('a message that is dropped gives its memory back, and its file goes', async () => {
+  for (let at = 0; at < 130; at++) {
+    const capture = new MessageCapture(settings(1000));
+    for (const text of ['begun', ' and broken off']) capture.write(Buffer.from(text));
+    capture.drop();
+    capture.drop();
+  }
+  const block = store.blocks.take();
+  assert.notEqual(block, null, 'the pool still lends');
+  store.blocks.give([block!]);
+  const { bytes } = store;
+  const long = new MessageCapture(settings(5));
+  long.write(Buffer.from('longer than that'));
+  assert.equal(store.bytes, bytes + 16);
+  long.drop();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(store.bytes, bytes);
+});
+
 test('where no bodies are kept, a message is counted and not shown', async () => {
   assert.deepEqual(await whole([Buffer.from('secret')], settings(5, { keep: 'none', store: null })), { ...NO_DATA, data_truncated: true });
 });
