@@ -37,12 +37,14 @@ export class Http3Server {
     return this.#open.size === 0;
   }
 
-  /** Refuses new streams and ends the connection after those under way (GOAWAY). */
+  /**
+   * Refuses new streams (GOAWAY). To end the connection is left to the client, which alone knows when it has read all
+   * (RFC 9114, section 5.2); one that is silent instead is given up by the transport.
+   */
   close(): void {
     if (this.#session.isClosed || this.#refusedFrom !== Infinity) return;
     this.#refusedFrom = this.#next;
     this.#session.goaway(this.#next);
-    this.#endWhenIdle();
   }
 
   destroy(): void {
@@ -69,11 +71,6 @@ export class Http3Server {
     if (!this.#open.delete(exchange)) return;
     this.#patience = Math.min(MAX_BROKEN_OFF, this.#patience + (brokenOff ? -1 : 1));
     if (this.#patience < 0) this.#session.close(H3.excessiveLoad, 'too many requests are broken off');
-    else this.#endWhenIdle();
-  }
-
-  #endWhenIdle(): void {
-    if (this.#refusedFrom !== Infinity && this.isIdle) this.#session.close();
   }
 
   #closed(): void {

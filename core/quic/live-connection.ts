@@ -10,13 +10,11 @@ import { Outlet } from './outlet.ts';
 import { isLongHeader } from './packet.ts';
 import { ReceiptBudget } from './receipt-budget.ts';
 import { LiveStream, type StreamHost } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 const INTERNAL_ERROR = 0x1;
 const APPLICATION_ERROR = 0xc;
-/** Milliseconds between two looks for streams that the peer does not read, where there are more than a few. */
-const STOP_CHECK = 20;
-const FEW_STREAMS = 128;
-/** Milliseconds of silence after which an open stream's connection asks whether the peer is there. */
+/** Milliseconds of silence after which the connection of an open request asks whether the peer is there. */
 const KEEP_ALIVE = 15_000;
 
 export interface LiveConnectionOptions {
@@ -36,10 +34,8 @@ export class LiveConnection implements QuicConnection, StreamHost {
   readonly machine: QuicMachine;
   readonly #options: LiveConnectionOptions;
   readonly #outlet: Outlet;
-  readonly #streams = new Map<number, LiveStream>();
+  readonly #streams: StreamTable;
   readonly #waiting = new Set<LiveStream>();
-  /** Streams that nobody reads, until the peer has ended them too. */
-  readonly #unread = new Set<number>();
   readonly #next: { bidirectional: number; unidirectional: number };
   readonly #denied = { bidirectional: false, unidirectional: false };
   readonly #budget = new ReceiptBudget();
@@ -52,14 +48,12 @@ export class LiveConnection implements QuicConnection, StreamHost {
   #confirmed: boolean;
   #gone = false;
   #scheduled: NodeJS.Immediate | null = null;
-  #stopsChecked = 0;
-  /** When to look again, where a look was left out. */
-  #stopsDue = Infinity;
   #heard = performance.now();
 
   constructor(machine: QuicMachine, options: LiveConnectionOptions) {
     this.machine = machine;
     this.#options = options;
+    this.#streams = new StreamTable(machine);
     this.#outlet = new Outlet(options.maxDatagram, options.send);
     this.#confirmed = options.role === 'server';
     const first = options.role === 'client' ? 0 : 1;
@@ -72,6 +66,9 @@ export class LiveConnection implements QuicConnection, StreamHost {
 
   attach(events: QuicConnectionEvents): void {
     this.#events = events;
+    const over = this.#over;
+    // It ended before there was anyone to tell.
+    if (over) setImmediate(() => events.onClose(over));
     this.wake();
   }
 
@@ -83,7 +80,7 @@ export class LiveConnection implements QuicConnection, StreamHost {
       return null;
     }
     this.#next[kind] += 4;
-    this.#streams.set(stream.id, stream);
+    this.#streams.add(stream);
     return stream;
   }
 
@@ -99,6 +96,7 @@ export class LiveConnection implements QuicConnection, StreamHost {
     if (this.#closed || this.#over) return;
     const end: QuicEnd = { by: 'local', code, isApplication: false, reason };
     const events = this.#events;
+    this.#over = end;
     this.#shut(false, code, reason);
     if (this.#established) events?.onClose(end);
     else this.#options.onFailed(end);
@@ -126,10 +124,9 @@ export class LiveConnection implements QuicConnection, StreamHost {
     this.#budget.delivered(bytes);
   }
 
-  over(stream: LiveStream, unread: boolean): void {
-    this.#streams.delete(stream.id);
+  over(stream: LiveStream): void {
+    this.#streams.leave(stream);
     this.#waiting.delete(stream);
-    if (unread && !this.machine.isFinished(stream.id)) this.#unread.add(stream.id);
   }
 
   readonly #turn = (): void => {
@@ -148,7 +145,7 @@ export class LiveConnection implements QuicConnection, StreamHost {
   #work(): void {
     let more = false;
     // First, for a stream that has been read to its end may be forgotten.
-    this.#checkStops();
+    this.#streams.checkStops();
     for (const id of this.machine.readable()) {
       const stream = this.#streams.get(id) ?? this.#accept(id);
       if (stream?.pump()) more = true;
@@ -160,7 +157,7 @@ export class LiveConnection implements QuicConnection, StreamHost {
       if (!stream.flush() && stream.isWaiting) this.#waiting.add(stream);
       if (this.#closed) return;
     }
-    for (const id of this.#unread) if (this.machine.isFinished(id)) this.#unread.delete(id);
+    this.#streams.forgetRead();
     for (const kind of ['bidirectional', 'unidirectional'] as const) {
       if (!this.#denied[kind] || this.machine.streamsLeft(kind) === 0) continue;
       this.#denied[kind] = false;
@@ -172,20 +169,11 @@ export class LiveConnection implements QuicConnection, StreamHost {
   /** Whatever its number: under loss streams begin in any order. */
   #accept(id: number): LiveStream | null {
     const isOurs = (id & 1) === (this.#options.role === 'client' ? 0 : 1);
-    if (isOurs || this.#events === null || this.#unread.has(id)) return null;
+    if (isOurs || this.#events === null || this.#streams.isUnread(id)) return null;
     const stream = new LiveStream(this, id, false);
-    this.#streams.set(id, stream);
+    this.#streams.add(stream);
     this.#events.onStream(stream);
     return stream;
-  }
-
-  #checkStops(): void {
-    const now = performance.now();
-    const soon = this.#streams.size > FEW_STREAMS && now - this.#stopsChecked < STOP_CHECK;
-    this.#stopsDue = soon ? this.#stopsChecked + STOP_CHECK : Infinity;
-    if (this.#streams.size === 0 || this.#stopsDue !== Infinity) return;
-    this.#stopsChecked = now;
-    for (const stream of this.#streams.values()) stream.checkStopped();
   }
 
   /** Notes whether the connection is over, and when to look again. */
@@ -194,15 +182,15 @@ export class LiveConnection implements QuicConnection, StreamHost {
     if ((machine.isDraining || machine.isClosed) && !this.#over) this.#ended();
     if (machine.isClosed) return this.#leave();
     const timeout = machine.timeout() ?? Infinity;
-    const idle = this.#streams.size > 0 && this.#established ? KEEP_ALIVE : Infinity;
-    const due = Math.min(performance.now() + Math.min(timeout, idle), this.#stopsDue);
+    const idle = this.#streams.isBusy && this.#established ? KEEP_ALIVE : Infinity;
+    const due = Math.min(performance.now() + Math.min(timeout, idle), this.#streams.stopsDue);
     this.#alarm.ringBy(due);
   }
 
   #rung(): void {
     const { machine } = this;
     if ((machine.timeout() ?? Infinity) <= 0) machine.onTimeout();
-    if (this.#streams.size > 0 && performance.now() - this.#heard >= KEEP_ALIVE - 1) machine.ping();
+    if (this.#streams.isBusy && performance.now() - this.#heard >= KEEP_ALIVE - 1) machine.ping();
     this.#turn();
   }
 
@@ -227,10 +215,8 @@ export class LiveConnection implements QuicConnection, StreamHost {
 
   #drop(): void {
     this.#events = null;
-    for (const stream of this.#streams.values()) stream.drop();
-    this.#streams.clear();
+    this.#streams.drop();
     this.#waiting.clear();
-    this.#unread.clear();
   }
 
   #leave(): void {

@@ -17,8 +17,8 @@ export interface StreamHost {
   wait(stream: LiveStream): void;
   /** Of what the stream was, `read` bytes came. */
   received(bytes: number): void;
-  /** Both sides are over. `unread`: the peer may still send what nobody reads. */
-  over(stream: LiveStream, unread: boolean): void;
+  /** Both sides are over. */
+  over(stream: LiveStream): void;
 }
 
 export class LiveStream implements QuicStream {
@@ -45,6 +45,11 @@ export class LiveStream implements QuicStream {
 
   get canWrite(): boolean {
     return !this.#writeOver;
+  }
+
+  /** The peer may still send what nobody reads. */
+  get isStopped(): boolean {
+    return this.#stopped;
   }
 
   get isWaiting(): boolean {
@@ -199,7 +204,7 @@ export class LiveStream implements QuicStream {
   #settle(): void {
     if (!this.#readOver || !this.#writeOver || this.#told) return;
     this.#told = true;
-    this.#host.over(this, this.#stopped);
+    this.#host.over(this);
   }
 
   /** The connection is over: nobody is told of anything any more. */
