@@ -38,8 +38,8 @@ interface Attempt {
 
 const curl = (flags: string, url: string): string => `curl -sS --max-time 20 -w ' %{http_code} %{http_version}' ${flags} ${url}`;
 const http = (version: string): Pick<Attempt, 'refused' | 'served'> => ({ refused: new RegExp(`"error":"denied"[^]* 403 ${version}`), served: new RegExp(`^GET / 0\\n 200 ${version}`) });
-/** libpq's words for a reset are the second ones. */
-const reset = /reset by peer|server closed the connection unexpectedly/i;
+/** Met in reading or in writing, and in libpq's words. */
+const reset = /connection reset|broken pipe|server closed the connection unexpectedly/i;
 
 const ATTEMPTS: readonly Attempt[] = [
   { host: 'one.demo.test', server: 'https', command: (host) => curl('--http1.1', `https://${host}/`), ...http('1.1') },
