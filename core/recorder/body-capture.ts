@@ -103,15 +103,6 @@ export class BodyCapture {
     });
   }
 
-  /** In the place of `end` and `finish`: nobody wants the body any longer, and its file goes away. */
-  drop(): void {
-    const spool = this.#spool;
-    if (this.#ended || spool === null) return;
-    this.#ended = true;
-    this.#spool = null;
-    void this.#settings.store!.discard(spool);
-  }
-
   #overflow(chunk: Buffer, room: number): boolean {
     this.#overflowed = true;
     const rope = this.#gathered();

@@ -1,16 +1,16 @@
 /** Bytes that the record shows by themselves: a message, or the beginning of a connection. */
-import { Headers } from '../headers.ts';
+import { createHash, type Hash } from 'node:crypto';
 import type { DataRecord } from '../record-parts.ts';
 import { BlockRope, type BlockPool } from './block-pool.ts';
-import { BodyCapture, type CaptureSettings } from './body-capture.ts';
+import type { CaptureSettings } from './body-capture.ts';
 import { showBody } from './body-text.ts';
 import { MessageBytes } from './message-bytes.ts';
 import { Rope } from './rope.ts';
+import type { Spool } from './spool.ts';
 
 export const NO_DATA: DataRecord = Object.freeze({ data: null, data_encoding: null, data_truncated: false, data_file: null });
 
 const NO_CODINGS = [] as const;
-const NO_FIELDS = new Headers([]);
 
 /** Text where the bytes are UTF-8 without a NUL, else base64. @param cut the bytes are only the beginning. */
 export function dataRecord(bytes: Buffer, cut: boolean): DataRecord {
@@ -58,7 +58,8 @@ export class MessageCapture {
   /** The only chunk so far; most messages have one. */
   #first: Buffer | null = null;
   #rope: BlockRope | null = null;
-  #long: BodyCapture | null = null;
+  /** Of a message beyond the limit; its file is null where there is no room for one. */
+  #long: { readonly beginning: Buffer[]; readonly hash: Hash; readonly spool: Spool | null } | null = null;
   #size = 0;
   /** Called once after each `write` that returned false, when there is room again. */
   onDrain: (() => void) | null = null;
@@ -77,8 +78,8 @@ export class MessageCapture {
     const before = this.#size;
     this.#size += chunk.length;
     if (this.#settings.keep === 'none') return true;
-    if (this.#long) return this.#long.write(chunk);
-    if (this.#size > this.#settings.limit) return this.#overflow(chunk);
+    if (this.#long) return this.#file(chunk);
+    if (this.#size > this.#settings.limit) return this.#overflow(chunk, this.#settings.limit - before);
     if (before === 0) this.#first = chunk;
     else this.#gathered().add(chunk);
     return true;
@@ -88,39 +89,52 @@ export class MessageCapture {
   finish(done: (data: DataRecord, bytes: MessageBytes | null) => void): void {
     if (this.#size === 0) return done(NO_DATA, null);
     if (this.#settings.keep === 'none') return done({ ...NO_DATA, data_truncated: true }, null);
-    if (this.#long) {
-      return this.#long.finish(NO_FIELDS, ({ body, body_encoding, body_truncated, body_file }) => {
-        done({ data: body, data_encoding: body_encoding, data_truncated: body_truncated, data_file: body_file }, null);
-      });
-    }
-    const parts = this.#parts();
-    if (this.#size >= LONG) return done(NO_DATA, new MessageBytes(parts, this.#blocks));
-    const data = dataRecord(parts.length === 1 ? parts[0]! : Buffer.concat(parts), false);
-    this.#blocks?.give(parts);
-    done(data, null);
+    if (!this.#long) return this.#show(this.#parts(), NO_DATA, done);
+    const { beginning, hash, spool } = this.#long;
+    this.#long = null;
+    const shown = (data_file: string | null): void => this.#show(beginning, { ...NO_DATA, data_truncated: true, data_file }, done);
+    if (spool) this.#settings.store!.commit(spool, hash.digest('hex'), shown);
+    else shown(null);
   }
 
   /** In the place of `finish`, for a message that never becomes whole. May be called more than once. */
   drop(): void {
     this.#blocks?.give(this.#parts());
     this.#first = null;
-    this.#long?.drop();
+    if (!this.#long) return;
+    this.#blocks?.give(this.#long.beginning.splice(0));
+    if (this.#long.spool) void this.#settings.store!.discard(this.#long.spool);
   }
 
-  #overflow(chunk: Buffer): boolean {
-    this.#long = new BodyCapture(this.#settings);
-    this.#long.onDrain = () => this.onDrain?.();
-    const parts = this.#parts();
-    // Copies: it keeps what it is given.
-    for (const part of parts) this.#long.write(Buffer.from(part));
+  #show(parts: Buffer[], data: DataRecord, done: (data: DataRecord, bytes: MessageBytes | null) => void): void {
+    const { data_truncated, data_file } = data;
+    if (parts.reduce((size, part) => size + part.length, 0) >= LONG) return done(data, new MessageBytes(parts, this.#blocks, data_truncated));
+    const shown = dataRecord(parts.length === 1 ? parts[0]! : Buffer.concat(parts), data_truncated);
     this.#blocks?.give(parts);
-    return this.#long.write(chunk);
+    done({ ...shown, data_file }, null);
+  }
+
+  #overflow(chunk: Buffer, room: number): boolean {
+    if (room > 0) this.#gathered().add(chunk.subarray(0, room));
+    const beginning = this.#parts();
+    const spool = this.#settings.store?.create() ?? null;
+    if (spool) spool.onDrain = () => this.onDrain?.();
+    this.#long = { beginning, hash: createHash('sha256'), spool };
+    for (const part of beginning) this.#file(part);
+    return this.#file(chunk.subarray(room));
+  }
+
+  #file(chunk: Buffer): boolean {
+    const { hash, spool } = this.#long!;
+    if (!spool) return true;
+    hash.update(chunk);
+    return spool.write(chunk);
   }
 
   #gathered(): BlockRope {
     if (this.#rope === null) {
       this.#rope = new BlockRope(this.#blocks);
-      this.#rope.add(this.#first!);
+      if (this.#first) this.#rope.add(this.#first);
       this.#first = null;
     }
     return this.#rope;

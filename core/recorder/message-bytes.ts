@@ -13,11 +13,11 @@ export class MessageBytes {
   readonly #parts: readonly Buffer[];
   readonly #blocks: BlockPool | null;
 
-  /** @param blocks gets the parts back. */
-  constructor(parts: readonly Buffer[], blocks: BlockPool | null) {
+  /** @param blocks gets the parts back. @param cut they are only the beginning: a character that is cut in two is left out of a text. */
+  constructor(parts: readonly Buffer[], blocks: BlockPool | null, cut = false) {
     this.#parts = parts;
     this.#blocks = blocks;
-    this.encoding = isText(parts) ? 'utf8' : 'base64';
+    this.encoding = isText(parts, cut) ? 'utf8' : 'base64';
   }
 
   /** All of it, as the record shows it. */
@@ -56,11 +56,13 @@ export class MessageBytes {
         if (whole > 0) yield piece.subarray(0, whole);
       }
     }
-    if (rest.length > 0) yield rest;
+    if (rest.length > 0 && this.encoding === 'base64') yield rest;
   }
 }
 
-function isText(parts: readonly Buffer[]): boolean {
+function isText(parts: readonly Buffer[], cut: boolean): boolean {
   if (parts.some((part) => part.includes(0))) return false;
-  return parts.every((part) => isAscii(part)) || isUtf8(Buffer.concat(parts));
+  if (parts.every((part) => isAscii(part))) return true;
+  const bytes = Buffer.concat(parts);
+  return isUtf8(cut ? bytes.subarray(0, bytes.length - splitCharacter(bytes)) : bytes);
 }

@@ -11,7 +11,7 @@ import type { Spool } from './spool.ts';
 /** Messages that a record lists at most; their data take no more than the limit of a body. */
 const MAX_LISTED = 1000;
 /** Messages whose data are still on their way to a file; further ones ask the source to pause. */
-const MAX_UNFINISHED = 64;
+const MAX_UNFINISHED = 8;
 
 /** Bytes of lines that may wait for the disk: many short ones that outlive their turn are slow to collect. */
 const WAITING = 512 * 1024;

@@ -24,18 +24,20 @@ function cut(bytes: Buffer, size: number): Buffer[] {
 }
 
 for (const [name, bytes] of Object.entries(MESSAGES)) {
-  test(`${name}: the same text as of one piece, wherever it is cut`, () => {
-    const { data, data_encoding } = dataRecord(bytes, false);
-    for (const size of [1, 7, 1000, 24 * 1024, 24 * 1024 + 1, 65_536, LONG + 10]) {
-      const message = new MessageBytes(cut(bytes, size), new BlockPool());
-      assert.equal(message.encoding, data_encoding);
-      assert.ok(message.text() === data, `cut to ${size}`);
-      const pieces: string[] = [];
-      for (const piece of message.json()) {
-        assert.ok(piece.length < 200_000);
-        pieces.push(piece.toString());
+  for (const isBeginning of [false, true]) {
+    test(`${name}${isBeginning ? ', of which there was more' : ''}: the same text as of one piece, wherever it is cut`, () => {
+      const { data, data_encoding } = dataRecord(bytes, isBeginning);
+      for (const size of [1, 7, 1000, 24 * 1024, 24 * 1024 + 1, 65_536, LONG + 10]) {
+        const message = new MessageBytes(cut(bytes, size), new BlockPool(), isBeginning);
+        assert.equal(message.encoding, data_encoding);
+        assert.ok(message.text() === data, `cut to ${size}`);
+        const pieces: string[] = [];
+        for (const piece of message.json()) {
+          assert.ok(piece.length < 200_000);
+          pieces.push(piece.toString());
+        }
+        assert.ok(`"${pieces.join('')}"` === JSON.stringify(data), `JSON, cut to ${size}`);
       }
-      assert.ok(`"${pieces.join('')}"` === JSON.stringify(data), `JSON, cut to ${size}`);
-    }
-  });
+    });
+  }
 }

@@ -110,6 +110,8 @@ test('a message up to the limit is in the record, a longer one in a file of its 
   const long = await whole([Buffer.from('hello '), Buffer.from('world')], settings(5));
   assert.deepEqual([long.data, long.data_truncated], ['hello', true]);
   assert.equal(readFileSync(join(job, long.data_file!), 'utf8'), 'hello world');
+  assert.deepEqual(await whole([Buffer.from('hell'), Buffer.from('ö')], settings(5)), { ...NO_DATA, data: 'hell', data_encoding: 'utf8', data_truncated: true, data_file: `bodies/${createHash('sha256').update('hellö').digest('hex')}` });
+  assert.deepEqual(await whole([Buffer.from('hello')], settings(2, { store: null })), { ...NO_DATA, data: 'he', data_encoding: 'utf8', data_truncated: true });
   assert.deepEqual(await whole([], settings(5)), NO_DATA);
 });
 
@@ -156,6 +158,34 @@ test('a message that is dropped gives its memory back, and its file goes', async
   long.drop();
   await new Promise((resolve) => setTimeout(resolve, 50));
   assert.equal(store.bytes, bytes);
+});
+
+test('messages beyond the limit show their beginning, lie in files, and their memory is used again', async () => {
+  const made = settings(100_000);
+  const log = new MessageLog<MessageRecord>(made);
+  let drained = (): void => {};
+  log.onDrain = () => drained();
+  const sent: Buffer[] = [];
+  for (let at = 0; at < 30; at++) {
+    const bytes = at % 2 === 0 ? randomBytes(150_000) : Buffer.from('grüße, "Welt" '.repeat(10_000) + at);
+    sent.push(bytes);
+    const capture = new MessageCapture(made);
+    for (let from = 0; from < bytes.length; from += 40_000) capture.write(bytes.subarray(from, from + 40_000));
+    const added = log.add('client', (done) => capture.finish((data, long) => done({ at, from: 'client', size: capture.size, ...data }, long)));
+    if (!added) await new Promise<void>((resolve) => (drained = resolve));
+  }
+  const list = await finished(log);
+  const blocks: Buffer[] = [];
+  for (let block = store.blocks.take(); block; block = store.blocks.take()) blocks.push(block);
+  assert.equal(blocks.length, 128, 'all have come back');
+  store.blocks.give(blocks);
+  const lines = readFileSync(join(job, list.messages_file!), 'utf8').trimEnd().split('\n');
+  assert.equal(lines.length, 30);
+  lines.forEach((line, at) => {
+    const data_file = `bodies/${createHash('sha256').update(sent[at]!).digest('hex')}`;
+    assert.ok(line === JSON.stringify({ at, from: 'client', size: sent[at]!.length, ...dataRecord(sent[at]!.subarray(0, 100_000), true), data_file }), String(at));
+    assert.ok(readFileSync(join(job, data_file)).equals(sent[at]!));
+  });
 });
 
 test('where no bodies are kept, a message is counted and not shown', async () => {
