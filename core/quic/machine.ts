@@ -46,6 +46,9 @@ export function place({ address, port }: Endpoint): Place {
   return { host: address.split('%', 1)[0]!, port };
 }
 
+/** Bytes that a stream may have on the way to us unread. */
+export const STREAM_WINDOW = 1024 * 1024;
+
 /** What `read` and `write` say where they move no bytes. */
 export const NOTHING = -1;
 /** The peer has broken the stream off in this direction; `code` says with what. */
@@ -127,11 +130,10 @@ export class QuicMachine {
     }
   }
 
-  /** 0, or BROKEN or GONE. */
+  /** Bytes that the peer takes now, or BROKEN or GONE. */
   writeState(id: number): number {
     try {
-      this.#connection.streamCapacity(id);
-      return 0;
+      return this.#connection.streamCapacity(id);
     } catch (error) {
       return this.#fault(error, /^StreamStopped\((\d+)\)/);
     }

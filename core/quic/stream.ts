@@ -1,6 +1,6 @@
 /** A stream of a live connection: what it read waits in the transport until it is wanted, what it writes until the peer takes it. */
 import type { QuicStream, QuicStreamEvents } from './connection.ts';
-import { BROKEN, NOTHING, type QuicMachine } from './machine.ts';
+import { BROKEN, NOTHING, STREAM_WINDOW, type QuicMachine } from './machine.ts';
 
 /** What is smaller is copied, so that it does not hold the memory of a whole chunk. */
 const SMALL = 8 * 1024;
@@ -91,7 +91,12 @@ export class LiveStream implements QuicStream {
 
   stopReading(code: number): void {
     if (this.#readOver) return;
-    this.#host.machine.shutdown(this.id, 'read', code);
+    const { machine } = this.#host;
+    // The transport gives no credit for what it holds of a stream that is not read any further: the connection's window would shrink.
+    for (let read; (read = machine.read(this.id, machine.buffers.scratch)) > 0; ) this.#host.received(read);
+    machine.shutdown(this.id, 'read', code);
+    // What is on its way comes all the same, as much as the window allows.
+    this.#host.received(STREAM_WINDOW);
     this.#stopped = true;
     this.#host.wake();
     this.#readEnded();
@@ -137,6 +142,8 @@ export class LiveStream implements QuicStream {
   flush(): boolean {
     for (let left = CHUNKS_A_TURN; this.#queue.length > 0; left--) {
       if (left === 0) return false;
+      // To try in vain makes the transport say so to the peer, which answers, and so on.
+      if (this.#host.machine.writeState(this.id) === 0) return false;
       const isLast = this.#ending && this.#queue.length === 1;
       const rest = this.#give(this.#queue[0]!, isLast);
       if (this.#writeOver) return true;

@@ -5,7 +5,7 @@
 import type { Endpoint } from '../flow.ts';
 import { SharedBuffers } from './buffers.ts';
 import type { QuicKeyRelay } from './key-relay.ts';
-import { QuicMachine, place, type NativeConnection } from './machine.ts';
+import { QuicMachine, STREAM_WINDOW, place, type NativeConnection } from './machine.ts';
 
 /** The package's settings, as far as they are used. */
 interface Config {
@@ -40,8 +40,7 @@ interface Binding {
   retry(scid: Uint8Array, dcid: Uint8Array, newScid: Uint8Array, token: Uint8Array, version: number, out: Uint8Array): number;
 }
 
-/** Bytes that a stream, and a whole connection, may have on the way to us unread. */
-const STREAM_WINDOW = 1024 * 1024;
+/** Bytes that a whole connection may have on the way to us unread. */
 const CONNECTION_WINDOW = 8 * 1024 * 1024;
 /** Milliseconds without a packet after which a connection is over. */
 const IDLE_TIMEOUT = 60_000;
