@@ -1,30 +1,29 @@
 /** WebSockets of foreign clients in a guest with foreign servers outside. */
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import type { FlowRecord, WebSocketMessage } from '../../../core/index.ts';
 import { CHAT_PAGE, ChatServer, ForeignChatServer, GUEST_WS } from '../stage/chat.ts';
 import { chromiumArgs } from '../stage/chromium.ts';
 import { GUEST_NODE, Stage } from '../stage/stage.ts';
 import type { Job } from '../stage/workspace.ts';
+import { chatOf, chatSummary, overHttp3 } from './chat.ts';
 import { row } from './row.ts';
 
 let stage: Stage;
 let node: ChatServer;
 let python: ForeignChatServer;
 let hypercorn: ForeignChatServer;
-let quicGo: ForeignChatServer;
 
 before(async () => {
   stage = await Stage.open();
   const { folder } = stage.workspace;
   node = await ChatServer.open(stage.identity, CHAT_PAGE);
-  [quicGo, python, hypercorn] = await Promise.all([ForeignChatServer.http3(folder, CHAT_PAGE), ForeignChatServer.python('websockets', folder), ForeignChatServer.python('hypercorn', folder)]);
-  const hosts = { 'ws.demo.test': node.address, 'python.demo.test': python.address, 'hypercorn.demo.test': hypercorn.address, 'go.demo.test': quicGo.address };
+  [python, hypercorn] = await Promise.all([ForeignChatServer.python('websockets', folder), ForeignChatServer.python('hypercorn', folder)]);
+  const hosts = { 'ws.demo.test': node.address, 'python.demo.test': python.address, 'hypercorn.demo.test': hypercorn.address };
   stage.profile({ hosts, mounts: [GUEST_WS] });
   stage.profile({ hosts, mounts: [GUEST_WS], sandbox: { deniedDomains: ['ws.demo.test'] } }, 'denied.json');
 });
 after(async () => {
-  await Promise.all([node?.close(), python?.close(), hypercorn?.close(), quicGo?.close()]);
+  await Promise.all([node?.close(), python?.close(), hypercorn?.close()]);
   await stage.close();
 });
 
@@ -32,27 +31,6 @@ async function inGuest(profile: string, ...command: string[]): Promise<Job> {
   const job = await stage.workspace.job(['--profile', profile], command);
   assert.equal(job.code, 0, job.stderr + job.stdout);
   return job;
-}
-
-/** The one WebSocket of a job, and how its messages read. */
-function chatOf({ flows }: Job): { flow: FlowRecord; said: (from: 'client' | 'server') => string[] } {
-  const chats = flows.filter(({ kind }) => kind === 'websocket');
-  assert.equal(chats.length, 1, JSON.stringify(flows.map(({ kind, outcome, error, request }) => ({ kind, outcome, error, url: request?.url }))));
-  const flow = chats[0]!;
-  assert.deepEqual([flow.outcome, flow.error, flow.websocket!.fault, flow.websocket!.messages_truncated], ['completed', null, null, false]);
-  const brief = ({ opcode, data, size, data_truncated }: WebSocketMessage): string => {
-    assert.equal(data_truncated, false);
-    return `${opcode} ${size > 20 ? `${data!.length} long` : data}`;
-  };
-  return { flow, said: (from) => flow.websocket!.messages.filter((message) => message.from === from).map(brief) };
-}
-
-function summary({ websocket, http_version, upstream }: FlowRecord): string {
-  const { messages, close } = websocket!;
-  // A side that was told of the close may leave without an answer, so the answer is not counted.
-  const [up, down] = (['client', 'server'] as const).map((side) => messages.filter(({ from, opcode }) => from === side && opcode !== 'close').length);
-  const compressed = messages.some((message) => message.compressed) ? ', compressed' : '';
-  return `HTTP/${http_version} and ${upstream!.http_version}, ${up} and ${down} messages${compressed}, close ${close!.code}`;
 }
 
 const ALL = ['text hello', 'binary AP8B', 'text fragments', 'text 300000 long'];
@@ -69,7 +47,7 @@ row({ client: 'ws of Node.js', server: 'ws of Node.js', protocol: 'WebSocket', r
   assert.ok(flow.bytes.up > 300_000 && flow.bytes.down > 300_000);
   const signals = await stage.workspace.signals('--type', 'network_flow', '--where', 'kind=websocket');
   assert.ok(signals.some(({ data }) => data['flow'] === flow.id && data['messages_up'] === 6 && data['protocol'] === 'websocket'));
-  return summary(flow);
+  return chatSummary(flow);
 });
 
 row({ client: 'ws of Node.js', server: 'ws of Node.js', protocol: 'WebSocket with permessage-deflate', result: 'HTTP/1.1 and 1.1, 5 and 5 messages, compressed, close 4000' }, async () => {
@@ -78,7 +56,7 @@ row({ client: 'ws of Node.js', server: 'ws of Node.js', protocol: 'WebSocket wit
   assert.deepEqual(said('server').filter((line) => !/^(?:pong|close)/.test(line)), ALL);
   assert.match(flow.websocket!.extensions!, /^permessage-deflate/);
   assert.ok(flow.bytes.up < 10_000 && flow.bytes.down < 10_000, 'it passed as it was sent');
-  return summary(flow);
+  return chatSummary(flow);
 });
 
 row({ client: 'websockets of Python', server: 'websockets of Python', protocol: 'WebSocket with permessage-deflate', result: 'HTTP/1.1 and 1.1, 3 and 3 messages, compressed, close 4000' }, async () => {
@@ -86,7 +64,7 @@ row({ client: 'websockets of Python', server: 'websockets of Python', protocol: 
   assert.match(job.stdout, /^same\nsame\nsame\n4000 .*PerMessageDeflate/);
   const { flow, said } = chatOf(job);
   for (const from of ['client', 'server'] as const) assert.deepEqual(said(from).slice(0, 3), ['text hello', 'binary AP8B', 'text 300000 long']);
-  return summary(flow);
+  return chatSummary(flow);
 });
 
 row({ client: 'Chromium', server: 'ws of Node.js', protocol: 'WebSocket', result: 'HTTP/1.1 and 1.1, 2 and 2 messages, compressed, close 4000' }, async () => {
@@ -94,7 +72,7 @@ row({ client: 'Chromium', server: 'ws of Node.js', protocol: 'WebSocket', result
   assert.match(job.stdout, /not yet: hello, 100000 characters, closed 4000/, job.stderr);
   const { flow, said } = chatOf(job);
   for (const from of ['client', 'server'] as const) assert.deepEqual(said(from).slice(0, 2), ['text hello', 'text 100000 long']);
-  return summary(flow);
+  return chatSummary(flow);
 });
 
 row({ client: 'Chromium', server: 'hypercorn', protocol: 'WebSocket in a stream of HTTP/2', result: 'HTTP/2 and 2, 2 and 2 messages, compressed, close 4000' }, async () => {
@@ -105,29 +83,15 @@ row({ client: 'Chromium', server: 'hypercorn', protocol: 'WebSocket in a stream 
   assert.deepEqual([flow.request!.method, flow.request!.url, flow.response!.status], ['CONNECT', 'https://hypercorn.demo.test/chat', 200]);
   const page = job.flows.find(({ request }) => request?.url.endsWith('/page'))!;
   assert.equal(flow.connection_id, page.connection_id, 'it shares the connection of its page');
-  return summary(flow);
+  return chatSummary(flow);
 });
-
-// Off by default in Chromium, and only ever in a connection of HTTP/3 that stands.
-const overHttp3 = (host: string): string[] => chromiumArgs(`https://${host}/page`, '/tmp/browser', `--origin-to-force-quic-on=${host}:443`, '--enable-features=EnableWebsocketsOverHttp3').filter((arg) => arg !== '--disable-quic');
 
 row({ client: 'Chromium', server: 'ws of Node.js', protocol: 'WebSocket in a stream of HTTP/3, to HTTP/1.1', result: 'HTTP/3 and 1.1, 2 and 2 messages, compressed, close 4000' }, async () => {
   const job = await inGuest('profile.json', 'chromium', ...overHttp3('ws.demo.test'));
   assert.match(job.stdout, /not yet: hello, 100000 characters, closed 4000/, job.stderr);
   const { flow, said } = chatOf(job);
   for (const from of ['client', 'server'] as const) assert.deepEqual(said(from).slice(0, 2), ['text hello', 'text 100000 long']);
-  return summary(flow);
-});
-
-row({ client: 'Chromium', server: 'gorilla on quic-go', protocol: 'WebSocket in a stream of HTTP/3', result: 'HTTP/3 and 3, 2 and 2 messages, close 4000' }, async () => {
-  const job = await inGuest('profile.json', 'chromium', ...overHttp3('go.demo.test'));
-  assert.match(job.stdout, /not yet: hello, 100000 characters, closed 4000/, job.stderr);
-  const { flow, said } = chatOf(job);
-  for (const from of ['client', 'server'] as const) assert.deepEqual(said(from).slice(0, 2), ['text hello', 'text 100000 long']);
-  assert.deepEqual([flow.request!.method, flow.request!.url, flow.response!.status], ['CONNECT', 'https://go.demo.test/chat', 200]);
-  const page = job.flows.find(({ request }) => request?.url.endsWith('/page'))!;
-  assert.equal(flow.connection_id, page.connection_id, 'it shares the connection of its page');
-  return summary(flow);
+  return chatSummary(flow);
 });
 
 row({ client: 'ws of Node.js', server: 'ws of Node.js', protocol: 'WebSocket to a denied name', result: 'HTTP 403 on the handshake, 0 connections upstream, 1 violation' }, async () => {
