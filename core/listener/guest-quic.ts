@@ -11,6 +11,8 @@ import { UdpPort } from '../quic/udp-port.ts';
 const MAX_DATAGRAM = 16_000;
 /** Connections of one pair of addresses. */
 const MAX_CONNECTIONS = 64;
+/** Hellos that are collected or decided on, of all pairs: each may hold as much as a large hello. */
+const MAX_HELLOS = 512;
 /** Milliseconds that a socket without a connection is kept, for late packets of the last one. */
 const LINGER = 2_000;
 /** HTTP/3's H3_NO_ERROR (RFC 9114, section 8.1). */
@@ -24,6 +26,7 @@ export interface ServedPair {
 export class GuestQuic {
   readonly #transport: QuicTransport;
   readonly #configs: IdentityConfigs;
+  readonly #hellos = { count: 0, limit: MAX_HELLOS };
 
   constructor(transport: QuicTransport) {
     this.#transport = transport;
@@ -53,6 +56,7 @@ export class GuestQuic {
       maxConnections: MAX_CONNECTIONS,
       // The guest is the only one who can send here: its address needs no proof.
       retryAbove: Infinity,
+      hellos: this.#hellos,
       onArrival: (arrival) => events.onArrival(arrival),
       onIdle: wait,
     });

@@ -30,7 +30,7 @@ export interface AcceptedEvents {
 export interface QuicArrival {
   readonly hello: ClientHello;
   readonly peer: Endpoint;
-  /** Takes the connection. Where the transport cannot, the client is turned away, and `onFailed` tells. */
+  /** Takes the connection. Where the transport cannot, the client is turned away, and where it is too late, gone: `onFailed` tells. */
   accept(identity: Identity, events: AcceptedEvents): void;
   /** Turns the client away at once, with a code of the transport. */
   refuse(code: number, reason: string): void;

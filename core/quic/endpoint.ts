@@ -23,6 +23,7 @@ const MIN_INITIAL = 1200;
 /** Milliseconds in which a hello must be whole, and then decided on. */
 const HELLO_TIMEOUT = 10_000;
 const DECISION_TIMEOUT = 60_000;
+const TOO_LATE: QuicEnd = { by: 'timeout', code: 0, isApplication: false, reason: 'the client is not waited for any longer' };
 
 export interface EndpointOptions {
   readonly transport: QuicTransport;
@@ -34,6 +35,10 @@ export interface EndpointOptions {
   readonly maxConnections: number;
   /** So many handshakes under way make new clients prove their address first. */
   readonly retryAbove: number;
+  /** Hellos that are collected or decided on, of all endpoints that share it. */
+  readonly hellos?: { count: number; readonly limit: number };
+  /** Milliseconds after which a client that was not decided on is forgotten. */
+  readonly decisionTimeout?: number;
   readonly onArrival: (arrival: QuicArrival) => void;
   /** The last connection is gone. */
   readonly onIdle?: () => void;
@@ -91,6 +96,7 @@ export class QuicEndpoint {
     if (this.#closed) return;
     this.#closed = true;
     for (const { timer } of this.#beginnings.values()) clearTimeout(timer);
+    this.#count(-this.#beginnings.size);
     this.#beginnings.clear();
     for (const connection of [...this.#connections]) {
       connection.abort(code, 'shutting down');
@@ -112,12 +118,14 @@ export class QuicEndpoint {
     if (datagram.length < MIN_INITIAL) return;
     const assembly = HelloAssembly.begin(datagram);
     if (assembly === null) return;
-    if (this.connections >= this.#options.maxConnections) return this.#answer(refusalDatagram(assembly, CONNECTION_REFUSED, 'too many connections'), from);
+    const { hellos, maxConnections } = this.#options;
+    if (this.connections >= maxConnections || (hellos && hellos.count >= hellos.limit)) return this.#answer(refusalDatagram(assembly, CONNECTION_REFUSED, 'too many connections'), from);
     const originalDcid = this.#tokens.redeem(assembly.token, from, assembly.dcid);
     if (originalDcid === null && this.#handshakes + this.#beginnings.size >= this.#options.retryAbove) return this.#askForProof(assembly, from);
     const timer = setTimeout(() => this.#forget(beginning), HELLO_TIMEOUT);
     const beginning: Beginning = { assembly, originalDcid, timer, key, decided: false };
     this.#beginnings.set(key, beginning);
+    this.#count(1);
     this.#collect(beginning, datagram, from);
   }
 
@@ -128,16 +136,16 @@ export class QuicEndpoint {
     if (hello === 'invalid') return this.#forget(beginning);
     beginning.decided = true;
     clearTimeout(beginning.timer);
-    const patience = setTimeout(() => this.#forget(beginning), DECISION_TIMEOUT);
-    const once = (act: () => void): void => {
+    const patience = setTimeout(() => this.#forget(beginning), this.#options.decisionTimeout ?? DECISION_TIMEOUT);
+    const once = (act: () => void, late?: () => void): void => {
       clearTimeout(patience);
-      if (this.#closed || !this.#beginnings.delete(beginning.key)) return;
-      act();
+      if (this.#take(beginning)) act();
+      else if (late) setImmediate(late);
     };
     this.#options.onArrival({
       hello,
       peer,
-      accept: (identity, events) => once(() => this.#accept(beginning, peer, identity, events)),
+      accept: (identity, events) => once(() => this.#accept(beginning, peer, identity, events), () => events.onFailed(TOO_LATE)),
       refuse: (code, reason) =>
         once(() => {
           this.#answer(refusalDatagram(assembly, code, reason), peer);
@@ -205,7 +213,18 @@ export class QuicEndpoint {
 
   #forget(beginning: Beginning): void {
     clearTimeout(beginning.timer);
-    if (this.#beginnings.delete(beginning.key)) this.#left();
+    if (this.#take(beginning)) this.#left();
+  }
+
+  /** False where it has been given up, or taken before. */
+  #take({ key }: Beginning): boolean {
+    if (this.#closed || !this.#beginnings.delete(key)) return false;
+    this.#count(-1);
+    return true;
+  }
+
+  #count(change: number): void {
+    if (this.#options.hellos) this.#options.hellos.count += change;
   }
 
   #left(): void {

@@ -7,6 +7,7 @@ import { readLongPacket } from './packet.ts';
 
 /** Datagrams that are kept for one hello. */
 const MAX_DATAGRAMS = 64;
+const MAX_BYTES = 96 * 1024;
 /** Packets that one datagram is looked through for. */
 const MAX_COALESCED = 16;
 
@@ -19,6 +20,7 @@ export class HelloAssembly {
   readonly #token: Buffer;
   readonly #crypto = new CryptoStream();
   readonly #keys: InitialKeys;
+  #bytes = 0;
 
   /** Null where the datagram begins with no Initial packet of version 1 or 2 that its keys open. */
   static begin(datagram: Buffer): HelloAssembly | null {
@@ -45,16 +47,29 @@ export class HelloAssembly {
   /** Takes a further datagram, the first one too. `invalid`: no hello will come of it. */
   add(datagram: Buffer): ClientHello | 'need-more' | 'invalid' {
     if (this.datagrams.length >= MAX_DATAGRAMS) return 'invalid';
-    this.datagrams.push(datagram);
+    let isKept = false;
     let at = 0;
     for (let packets = 0; packets < MAX_COALESCED && at < datagram.length; packets++) {
       const packet = readLongPacket(datagram, at);
       if (!packet || packet.end <= at) break;
       at = packet.end;
+      // They cannot be opened yet, and follow a hello.
+      if (packet.type === '0rtt' && this.#bytes > 0) isKept = true;
       if (packet.type !== 'initial' || packet.version !== this.version || !packet.dcid.equals(this.dcid)) continue;
       const frames = openInitial(datagram, packet, this.#keys);
-      if (frames && !this.#crypto.take(frames)) return 'invalid';
+      if (frames === null) continue;
+      isKept = true;
+      if (!this.#crypto.take(frames)) return 'invalid';
     }
+    if (isKept && !this.#keep(datagram)) return 'invalid';
     return readQuicHello(this.#crypto.bytes);
+  }
+
+  /** False where it is too much for one hello. What nobody could open would be dropped when it is replayed. */
+  #keep(datagram: Buffer): boolean {
+    if (this.#bytes + datagram.length > MAX_BYTES) return false;
+    this.#bytes += datagram.length;
+    this.datagrams.push(datagram);
+    return true;
   }
 }

@@ -70,9 +70,9 @@ export async function openEndpoint(test: TestContext, served: Served = {}, optio
   return { transport, authority, endpoint, port: port.local.port, arrivals };
 }
 
-export function connectTo(stage: Pick<QuicStage, 'transport' | 'authority'>, port: number, { serverName = 'a.test', roots = [stage.authority.certificate], host }: { serverName?: string | null; roots?: string[]; host?: string } = {}): Promise<SecuredQuic> {
+export function connectTo(stage: Pick<QuicStage, 'transport' | 'authority'>, port: number, { serverName = 'a.test', roots = [stage.authority.certificate], host, timeoutMs = 10_000 }: { serverName?: string | null; roots?: string[]; host?: string; timeoutMs?: number } = {}): Promise<SecuredQuic> {
   const config = stage.transport.configure({ alpn: ['h3'], maxDatagram: MAX_DATAGRAM, maxStreams: 100, identity: null, roots });
-  return connectQuic(stage.transport, { host: host ?? serverName ?? '127.0.0.1', serverName, address: '127.0.0.1', port, config, maxDatagram: MAX_DATAGRAM, timeoutMs: 10_000, signal: new AbortController().signal });
+  return connectQuic(stage.transport, { host: host ?? serverName ?? '127.0.0.1', serverName, address: '127.0.0.1', port, config, maxDatagram: MAX_DATAGRAM, timeoutMs, signal: new AbortController().signal });
 }
 
 /** Sends back what comes on every stream that a peer opens. */

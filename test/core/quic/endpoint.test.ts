@@ -147,3 +147,30 @@ test('a neighbour whose address has a zone is heard like any other', async (t) =
   stage.endpoint.receive(first.subarray(0, length), { address: 'fe80::1%eth0', port: 9 });
   assert.deepEqual([stage.arrivals.length, stage.endpoint.connections], [1, 1]);
 });
+
+test('hellos that are not whole are counted over all endpoints that share a limit', async (t) => {
+  const hellos = { count: 0, limit: 3 };
+  const stages = [await openEndpoint(t, {}, { hellos }), await openEndpoint(t, {}, { hellos })];
+  for (let i = 0; i < 8; i++) {
+    const dcid = randomBytes(8);
+    const datagram = sealInitial(QUIC_V1, dcid, randomBytes(4), cryptoFrame(RFC_HELLO, 0, 100), initialKeys(QUIC_V1, dcid, 'client'), 0, 1200);
+    stages[i % 2]!.endpoint.receive(datagram, { address: '127.0.0.1', port: 9 });
+  }
+  assert.deepEqual([hellos.count, ...stages.map(({ endpoint }) => endpoint.connections)], [3, 2, 1]);
+  stages[0]!.endpoint.close(0);
+  assert.equal(hellos.count, 1);
+  const { connection } = await connectTo(stages[1]!, stages[1]!.port);
+  assert.equal(hellos.count, 1);
+  connection.close(0, '');
+});
+
+test('a client that was decided on too late is a handshake that failed', async (t) => {
+  const failed: QuicEnd[] = [];
+  const stage = await openEndpoint(t, {
+    onArrival: (arrival) => void setTimeout(() => arrival.accept(stage.authority.identityFor('a.test'), { onEstablished: () => assert.fail('it is gone'), onFailed: (end) => failed.push(end) }), 60),
+  }, { decisionTimeout: 20 });
+  const client = connectTo(stage, stage.port, { timeoutMs: 100 }).catch(() => null);
+  while (failed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual([failed[0]!.by, stage.endpoint.connections], ['timeout', 0]);
+  await client;
+});

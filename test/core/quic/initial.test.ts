@@ -66,3 +66,16 @@ test('what only looks like an Initial is none, and an attacker cannot make the a
   assert.equal(new CryptoStream().take(Buffer.from([6, 0x80, 0x01, 0, 0, 1, 0])), false, 'beyond the bound');
   assert.equal(new CryptoStream().take(Buffer.from([0x1c, 0, 0, 0])), false, 'a close');
 });
+
+test('what cannot be opened is not kept for a hello, nor more than a bound of what can', () => {
+  const sealed = initial(QUIC_V1, cryptoFrame(RFC_HELLO, 0, 100), 0);
+  const assembly = HelloAssembly.begin(sealed)!;
+  assembly.add(sealed);
+  const junk = Buffer.alloc(60_000);
+  sealed.copy(junk, 0, 0, 60);
+  for (let i = 0; i < 100; i++) assert.equal(assembly.add(junk), 'need-more');
+  assert.equal(assembly.datagrams.length, 1);
+  const padded = Buffer.concat([sealed, Buffer.alloc(40_000)]);
+  assert.deepEqual([1, 2, 3].map(() => assembly.add(padded)), ['need-more', 'need-more', 'invalid']);
+  assert.equal(assembly.datagrams.length, 3);
+});
