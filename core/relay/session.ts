@@ -20,19 +20,15 @@ import { SilentClient } from '../tcp/silent-client.ts';
 import type { Dialled, UpstreamDialler } from '../upstream/dialler.ts';
 import { ReadyDialler } from '../upstream/ready-dialler.ts';
 import { denialError } from './answer.ts';
-import { HttpService, linkFor } from './http-service.ts';
-import { Passthrough } from './passthrough.ts';
 import type { SessionServices } from './services.ts';
 import type { Denial, Session, Stage } from './stage.ts';
-import { TlsTermination } from './tls-termination.ts';
+import { stageFor, type Spoken } from './stage-choice.ts';
 
 /** Milliseconds that a client may be silent at first. */
 const SILENCE = 60_000;
 
 /** Ends that are nobody's failure. */
 const LEFT: ReadonlySet<string> = new Set(['no_request', 'client_aborted', 'shutting_down']);
-
-type Spoken = Exclude<FirstBytes, { kind: 'none' | 'broken-tls' }>;
 
 const PROTOCOLS = { tls: 'tls', http1: 'http', http2: 'http', raw: 'raw', 'broken-tls': 'raw' } as const;
 
@@ -49,6 +45,8 @@ export class ClientSession implements Session, Stage {
   #ready: ReadyDialler | null = null;
   /** Why the upstream of a client that says nothing is not dialled. */
   #silenceDenied: Denial | null = null;
+  /** Plugins were asked about a client that says nothing. */
+  #silenceJudged = false;
   #stopPeek: () => void = () => {};
   /** Counts what was peeked, so that a decision about silence does not outlive it. */
   #peeks = 0;
@@ -108,6 +106,7 @@ export class ClientSession implements Session, Stage {
   /** The client waits for its server, it seems: where a connection that is not HTTP is allowed, the server is dialled. */
   #decideSilent(): void {
     const peek = this.#peeks;
+    this.#silenceJudged = true;
     this.#ask('raw', (verdict) => {
       if (peek !== this.#peeks) return;
       const { connection } = this;
@@ -125,27 +124,36 @@ export class ClientSession implements Session, Stage {
   #serverSpoke(dialled: Dialled): void {
     this.#peeks++;
     this.#stopPeek();
+    this.connection.link?.ready.found();
     this.proceed(new RawRelay(this, { dialled }));
   }
 
-  readonly #peeked = (first: FirstBytes): void => {
+  readonly #peeked = (said: FirstBytes): void => {
     this.#peeks++;
-    if (first.kind === 'none') return this.#saidNothing(first.left);
-    if (this.#silent) {
-      this.#ready = new ReadyDialler(this.#silent.release(), this.dialler);
-      this.dialler = this.#ready;
-      this.#silent = null;
-    }
+    if (said.kind === 'none') return this.#saidNothing(said.left);
     const { connection } = this;
+    this.#takeOver();
     const inTls = connection.clientHello !== null;
+    // TLS within TLS is not ours to decrypt again.
+    const first: Exclude<FirstBytes, { kind: 'none' }> = inTls && said.kind === 'tls' ? { kind: 'raw' } : said;
     if (first.kind === 'tls') {
       connection.clientHello = first.hello;
       connection.pinned = this.services.pinnedNames.has(connection);
     }
-    // Inside of TLS, HTTP is what the connection was judged for; each request is, besides.
-    if (inTls && (first.kind === 'http1' || first.kind === 'http2')) return this.proceed(this.#stageFor(first, connection.verdict));
-    this.#ask(PROTOCOLS[first.kind], (verdict) => this.#decided(first, verdict));
+    // Inside of TLS, HTTP is what the connection was judged for; each request is, besides. What was said of its silence does not hold for it.
+    const isHttps = inTls && (first.kind === 'http1' || first.kind === 'http2');
+    if (isHttps && !this.#silenceJudged) return this.proceed(stageFor(this, first, connection.verdict));
+    this.#ask(isHttps ? 'tls' : PROTOCOLS[first.kind], (verdict) => this.#decided(first, verdict));
   };
+
+  /** A silent client has spoken after all: what was dialled for it is its upstream. */
+  #takeOver(): void {
+    const opening = this.#silent?.release();
+    this.#silent = null;
+    // A link keeps what it has lent.
+    if (!opening || this.connection.link) return;
+    this.dialler = this.#ready = new ReadyDialler(opening, this.dialler);
+  }
 
   #saidNothing(left: boolean): void {
     const error = new MentuError('no_request');
@@ -165,6 +173,11 @@ export class ClientSession implements Session, Stage {
 
   #decided(first: Spoken | { kind: 'broken-tls' }, verdict: Verdict | undefined): void {
     const { connection } = this;
+    // Who left meanwhile says so no more.
+    if (this.stream.destroyed || this.#outer.destroyed) {
+      if (verdict?.action === 'deny') connection.verdict = verdict;
+      return this.over(new MentuError('client_aborted'));
+    }
     if (first.kind === 'raw' || first.kind === 'broken-tls') {
       const denial = connection.verdict?.action === 'deny' ? connection.verdict : verdict;
       if (denial?.action === 'deny') return this.#denyRaw(denial);
@@ -175,26 +188,13 @@ export class ClientSession implements Session, Stage {
       // In the clear there is nothing to pass through: such requests are judged one by one.
       connection.verdict = verdict;
     }
-    this.proceed(this.#stageFor(first, verdict));
-  }
-
-  /** One line for each kind. */
-  #stageFor(first: Spoken, verdict: Verdict | undefined): Stage {
-    switch (first.kind) {
-      case 'tls':
-        return verdict?.action === 'passthrough' ? new Passthrough(this) : new TlsTermination(this);
-      case 'http1':
-      case 'http2':
-        if (!this.connection.verdict) this.connection.link ??= linkFor(this, null, first.kind === 'http2');
-        return new HttpService(this, this.stream, first.kind === 'http2');
-      case 'raw':
-        return new RawRelay(this, first.said ? { said: first.said } : {});
-    }
+    this.proceed(stageFor(this, first, verdict));
   }
 
   over(error: MentuError): void {
     const { flows, verdict, failure } = this.connection;
-    if (flows > 0) return this.close();
+    // What goes on inside of a tunnel ends by itself, and this with it.
+    if (flows > 0) return this.#stage instanceof ClientSession && !this.#stage.isOver ? undefined : this.close();
     if (verdict?.action === 'deny') return this.deny(verdict);
     this.fail(failure ?? error);
   }

@@ -95,6 +95,7 @@ export class InnerTls {
         connection.verdict = verdict;
         return this.#over(() => this.#events.opaque());
       }
+      if (this.#client.destroyed) return this.#over(() => this.#events.failed('aborted', new MentuError('client_aborted')));
       this.#secure(hello);
     });
   }

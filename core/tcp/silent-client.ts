@@ -23,7 +23,7 @@ export class SilentClient implements Stage {
   }
 
   begin(): void {
-    this.#opening = openUpstream(this.#session, this.#dialling.signal);
+    this.#opening = openUpstream(this.#session, this.#dialling.signal, true);
     this.#opening.then(
       (dialled) => {
         if (this.#isOver) return;

@@ -6,13 +6,13 @@ import type { Outcome, TimingRecord, UpstreamRecord } from '../record.ts';
 import type { Dialled } from '../upstream/dialler.ts';
 import { asMentuError } from '../upstream/link.ts';
 
-/** Rejects with a `MentuError`. */
-export async function openUpstream({ connection, dialler }: Session, signal: AbortSignal): Promise<Dialled> {
+/** Rejects with a `MentuError`. @param lent leaves with the connection's link, if it has one, what may be wanted there. */
+export async function openUpstream({ connection, dialler }: Session, signal: AbortSignal, lent = false): Promise<Dialled> {
   const { host, destination, link, failure } = connection;
   if (failure) throw failure;
   try {
     // TLS to the client has its counterpart already.
-    if (link) return await link.take();
+    if (link) return await (lent ? link.lend() : link.take());
     const address = destination.name === null ? destination.address : null;
     return await dialler.dial({ host, address, port: destination.port, signal, allowHalfOpen: true });
   } catch (error) {

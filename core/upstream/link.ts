@@ -12,6 +12,7 @@ import type { QuicEnd } from '../quic/connection.ts';
 import type { UpstreamTls } from '../tls/upstream-tls.ts';
 import type { Dialled, UpstreamDialler } from './dialler.ts';
 import { openConnection, type LinkFacts, type Http3Way, type LinkTarget, type Opened } from './opening.ts';
+import { ReadyConnection } from './ready-connection.ts';
 
 /** HTTP/1 connections that one link opens side by side; only a client of HTTP/2 can want more than one. */
 const MAX_CONNECTIONS = 16;
@@ -40,7 +41,7 @@ export class UpstreamLink {
   readonly #abort = new AbortController();
   #http1: UpstreamLink | null = null;
   /** What `open` has opened and nobody has wanted so far. */
-  #ready: Opened | null = null;
+  readonly ready = new ReadyConnection(() => this.#open());
   #dialling = 0;
   #closed = false;
 
@@ -68,28 +69,26 @@ export class UpstreamLink {
   }
 
   /** Opens the first connection ahead of any request, to learn what the upstream speaks. Rejects with a `MentuError`. */
-  async open(): Promise<LinkFacts> {
-    this.#ready = await this.#open();
-    return this.#ready.facts;
+  open(): Promise<LinkFacts> {
+    return this.ready.open();
   }
 
   /** From here on the connection that `open` has opened speaks HTTP. */
   engage(): void {
-    const ready = this.#takeReady();
-    if (ready) this.#stand(ready);
+    const ready = this.ready.found();
+    if (!ready) return;
+    ready.dialled.socket.allowHalfOpen = false;
+    this.#stand(ready);
   }
 
   /** A connection for another protocol than HTTP, secured where the target says so, and the caller's to close. Rejects with a `MentuError`. */
-  async take(): Promise<Dialled> {
-    const { dialled, facts, unproven } = this.#takeReady() ?? (await this.#open());
-    dialled.socket.allowHalfOpen = true;
-    return { ...dialled, tls: facts.tls, timing: facts.timing, ...(unproven ? { refusal: () => unproven.verdict() } : {}) };
+  take(): Promise<Dialled> {
+    return this.ready.take();
   }
 
-  #takeReady(): Opened | null {
-    const ready = this.#ready;
-    this.#ready = null;
-    return ready?.dialled.socket.destroyed ? null : ready;
+  /** As `take`, but it stays ready for what comes next. */
+  lend(): Promise<Dialled> {
+    return this.ready.lend().finally(() => this.freed());
   }
 
   /** Starts an exchange as soon as a connection is free. Failures go to `events.onUpstreamError`, untouched. */
@@ -126,7 +125,7 @@ export class UpstreamLink {
     for (const { client } of this.#connections) client.destroy();
     this.#connections.clear();
     this.#http1?.close();
-    this.#takeReady()?.dialled.socket.destroy();
+    this.ready.found()?.dialled.socket.destroy();
   }
 
   #send(standing: Standing, onConnection: OnConnection, events: UpstreamEvents, ready: (exchange: UpstreamExchange) => void): void {
@@ -239,6 +238,7 @@ export class UpstreamLink {
   /** Called when a connection may have room again. */
   freed(): void {
     if (this.#waiting.length === 0 || this.#closed) return;
+    this.engage();
     this.#serveWaiting();
     this.#dialForWaiting();
   }
