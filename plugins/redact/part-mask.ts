@@ -3,6 +3,7 @@ import type { CompletedFlow, DataRecord, FlowRecord, MessageList, MessageRecord 
 import { maskBodyFile } from './body-file.ts';
 import { mapLines } from './line-map.ts';
 import { maskText } from './mask.ts';
+import { maskCredentials } from './raw-credentials.ts';
 import { PARTS, maskValue } from './record-mask.ts';
 import type { RedactRules } from './rules.ts';
 
@@ -37,6 +38,7 @@ export class PartMask {
   async mask(): Promise<void> {
     for (const [name, part] of partsOf(this.#flow.record)) {
       if (isList(part)) await this.#list(name, part);
+      if (name === 'tcp') this.#credentials();
       for (const value of Object.values(part)) if (isData(value)) await this.#data(name, value, false);
     }
   }
@@ -46,6 +48,23 @@ export class PartMask {
     for (const [, part] of partsOf(this.#flow.record)) {
       if (isList(part)) await this.#purgeList(part);
       for (const value of Object.values(part)) if (isData(value)) await this.#removeFile(value);
+    }
+  }
+
+  /** In the first bytes of a raw connection. */
+  #credentials(): void {
+    const { tcp } = this.#flow.record;
+    for (const direction of ['up', 'down'] as const) {
+      const shown = tcp![direction];
+      if (shown.data === null || shown.data_encoding === null) continue;
+      const masked = maskCredentials(tcp!.protocol, direction, Buffer.from(shown.data, shown.data_encoding));
+      if (masked === null) {
+        this.dropped.push({ part: 'tcp', reason: `credentials cannot be told apart in what a client of ${tcp!.protocol} sends` });
+        dropData(shown);
+      } else if (masked.count > 0) {
+        shown.data = masked.bytes.toString(shown.data_encoding);
+      }
+      this.masked += masked?.count ?? 1;
     }
   }
 

@@ -65,20 +65,21 @@ export function sshDaemon(keyFile: string): Promise<Daemon> {
   });
 }
 
-/** PostgreSQL that believes whoever comes, with TLS for who asks; it does not run as root. @param certificates a folder with leaf.pem and leaf.key. */
-export function postgresDaemon(certificates: string): Promise<Daemon> {
+/** PostgreSQL with TLS for who asks; it does not run as root. @param certificates a folder with leaf.pem and leaf.key. @param password asked for in clear; where it is left out, whoever comes is believed. */
+export function postgresDaemon(certificates: string, password?: string): Promise<Daemon> {
   return Daemon.start((folder, port) => {
     const bin = dirname(globSync('/usr/lib/postgresql/*/bin/postgres').sort().at(-1)!);
     const user = userInfo().uid === 0 ? 'postgres' : null;
     const drop = user ? ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--clear-groups'] : [];
-    const files = ['leaf.pem', 'leaf.key'];
-    for (const file of files) cpSync(join(certificates, file), join(folder, file));
+    const files = ['leaf.pem', 'leaf.key', 'password'];
+    writeFileSync(join(folder, 'password'), password ?? '-');
+    for (const file of ['leaf.pem', 'leaf.key']) cpSync(join(certificates, file), join(folder, file));
     chmodSync(join(folder, 'leaf.key'), 0o600);
     if (user) {
       const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, user], { encoding: 'utf8' })));
       for (const file of ['', ...files]) chownSync(join(folder, file), uid!, gid!);
     }
-    const [program, ...args] = [...drop, join(bin, 'initdb'), '-D', join(folder, 'data'), '-U', 'postgres', '-A', 'trust', '-N', '--no-locale', '-E', 'UTF8'];
+    const [program, ...args] = [...drop, join(bin, 'initdb'), '-D', join(folder, 'data'), '-U', 'postgres', '-A', password === undefined ? 'trust' : 'password', '--pwfile=password', '-N', '--no-locale', '-E', 'UTF8'];
     const { status, stderr } = spawnSync(program!, args, { cwd: folder, encoding: 'utf8', timeout: START_LIMIT_MS });
     if (status !== 0) throw new Error(stderr);
     const ssl = ['-c', 'ssl=on', '-c', `ssl_cert_file=${folder}/leaf.pem`, '-c', `ssl_key_file=${folder}/leaf.key`];
@@ -86,8 +87,9 @@ export function postgresDaemon(certificates: string): Promise<Daemon> {
   });
 }
 
-export function redisDaemon(): Promise<Daemon> {
-  return Daemon.start((folder, port) => ['/usr/bin/redis-server', '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]);
+/** @param settings such as `--requirepass`. */
+export function redisDaemon(...settings: string[]): Promise<Daemon> {
+  return Daemon.start((folder, port) => ['/usr/bin/redis-server', ...settings, '--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]);
 }
 
 /** aiosmtpd with STARTTLS. @param certificates a folder with leaf.pem and leaf.key. */

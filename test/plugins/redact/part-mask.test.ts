@@ -145,13 +145,13 @@ test('what is still compressed is dropped: a faulty WebSocket, an unknown coding
 
 test('in the first bytes of connections and datagrams, in the reason of a close, and by patterns of the user', async () => {
   const parts = sampleParts();
-  const data = { ...NO_DATA, data: `AUTH password=${SECRET}\r\n`, data_encoding: 'utf8' } as const;
+  const data = { ...NO_DATA, data: `note password=${SECRET}\r\n`, data_encoding: 'utf8' } as const;
   const record: FlowRecord = { ...sampleRecord(), tcp: { ...parts.tcp, up: { ...data }, down: { ...NO_DATA, data: Buffer.from(`\0 id 123-45-6789 ${data.data}`).toString('base64'), data_encoding: 'base64' } }, udp: { ...parts.udp, first: { ...data } } };
   record.websocket = { ...parts.websocket, close: { code: 1008, reason: `token=${SECRET}`, from: 'server' } };
   const masked = await seen(record, ['[0-9]{3}-[0-9]{2}-[0-9]{4}']);
   assertGone(masked);
-  assert.equal(masked.tcp!.up.data, 'AUTH password=[redacted]\r\n');
-  assert.match(Buffer.from(masked.tcp!.down.data!, 'base64').toString(), /id \[redacted\] AUTH password=\[redacted\]/);
+  assert.equal(masked.tcp!.up.data, 'note password=[redacted]\r\n');
+  assert.match(Buffer.from(masked.tcp!.down.data!, 'base64').toString(), /id \[redacted\] note password=\[redacted\]/);
   assert.equal(masked.websocket!.close!.reason, 'token=[redacted]');
 });
 
@@ -167,4 +167,13 @@ test('in the name and the id of an event, in the list and in its file', async ()
     const { event, event_id } = masked.events!.messages[0]!;
     assert.deepEqual([event, event_id, masked.events!.messages_file !== null], ['token=[redacted]', 'password: [redacted]', count > 1]);
   }
+});
+
+test('in a protocol whose credentials cannot be told apart, what the client sent is dropped', async () => {
+  const { tcp } = sampleParts();
+  const data = { ...NO_DATA, data: `alice ${SECRET}`, data_encoding: 'utf8' } as const;
+  const record = await seen({ ...sampleRecord(), tcp: { ...tcp, protocol: 'telnet', up: { ...data }, down: { ...data, data: 'Password:' } } });
+  assertGone(record);
+  assert.deepEqual([record.tcp!.up, record.tcp!.down.data], [{ ...NO_DATA, data_truncated: true }, 'Password:']);
+  assert.deepEqual(record.annotations['redact'], { masked: 1, dropped: [{ part: 'tcp', reason: 'credentials cannot be told apart in what a client of telnet sends' }] });
 });
