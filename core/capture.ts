@@ -160,7 +160,7 @@ export class Capture {
 
   /** Captures what comes through an explicit proxy: HTTP and SOCKS5 on one port. */
   captureExplicit(server: Server): void {
-    this.#listeners.add(new ExplicitListener(server, { accept: this.#accept, forward: this.#forward, refused: this.#refused }));
+    this.#listeners.add(new ExplicitListener(server, { accept: this.#accept, forward: this.#forward, crowded: this.#refuse, refused: this.#refused }, this.#maxConnections));
   }
 
   /** Captures what clients outside of a guest send to a bound UDP socket by HTTP/3. Gives why it cannot be, or null. */
@@ -207,7 +207,7 @@ export class Capture {
   /** A connection of requests in absolute form. */
   readonly #forward = (socket: Socket): void => {
     if (this.#closed) return void socket.destroy();
-    if (this.#sessions.size >= this.#maxConnections) return this.#refuse(socket, { name: null, address: null, port: 0 });
+    if (this.#sessions.size >= this.#maxConnections) return this.#refuse(socket);
     const session = new ForwardSession(this.#services!, socket, this.#nextId(), () => this.#sessions.delete(session));
     this.#sessions.add(session);
   };
@@ -216,11 +216,11 @@ export class Capture {
   readonly #refused = (socket: Socket, error: MentuError): void => this.#recordRefusal(socket, { name: null, address: null, port: 0 }, 'http', error);
 
   /** A connection for which there is no room. */
-  #refuse(socket: Socket, destination: Destination): void {
+  readonly #refuse = (socket: Socket, destination: Destination = { name: null, address: null, port: 0 }): void => {
     this.#recordRefusal(socket, destination, 'tcp', new MentuError('too_many_connections', { limit: this.#maxConnections }));
     socket.on('error', () => {});
     socket.resetAndDestroy();
-  }
+  };
 
   #recordRefusal(socket: Socket, destination: Destination, kind: FlowKind, error: MentuError): void {
     this.#services!.recorder.completeConnection(this.#connectionOf(socket, destination), { kind, outcome: 'failed', error, bytes: { up: 0, down: 0 } });

@@ -75,6 +75,10 @@ export class CaptureHooks {
     return this.#annotate.taps.length + this.#redact.taps.length + this.#sink.taps.length > 0;
   }
 
+  get connectIsTapped(): boolean {
+    return this.#connect.taps.length > 0;
+  }
+
   get responseIsTapped(): boolean {
     return this.#response.taps.length > 0;
   }

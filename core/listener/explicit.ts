@@ -24,6 +24,8 @@ export interface ExplicitEvents {
   readonly accept: Accept;
   /** A connection that carries absolute-form requests, from its first byte. */
   readonly forward: (socket: Socket) => void;
+  /** A connection for which there is no room among those that have not said what they want. */
+  readonly crowded: (socket: Socket) => void;
   /** A CONNECT that cannot be understood; it is answered already. */
   readonly refused: (socket: Socket, error: MentuError) => void;
 }
@@ -33,10 +35,12 @@ export class ExplicitListener {
   readonly #events: ExplicitEvents;
   /** Clients that have not said yet what they want, or were refused it. */
   readonly #greeting = new Set<Socket>();
+  readonly #maxConnections: number;
 
-  /** The server is its owner's to open and to close. */
-  constructor(server: Server, events: ExplicitEvents) {
+  /** The server is its owner's to open and to close. @param maxConnections clients that are greeted at once; those that have been are for `events` to count. */
+  constructor(server: Server, events: ExplicitEvents, maxConnections: number) {
     this.#server = server;
+    this.#maxConnections = maxConnections;
     this.#events = events;
     Object.assign(server, { allowHalfOpen: true, noDelay: true });
     server.on('connection', this.#onConnection);
@@ -50,10 +54,12 @@ export class ExplicitListener {
   }
 
   readonly #onConnection = (socket: Socket): void => {
+    if (this.#greeting.size >= this.#maxConnections) return this.#events.crowded(socket);
     this.#greeting.add(socket);
     const settle = (): void => {
       clearTimeout(timer);
       socket.off('readable', onReadable);
+      socket.off('end', left);
     };
     const act = (step: Step): void => {
       if (step.kind === 'more') return void (step.reply && socket.write(step.reply));
@@ -76,9 +82,12 @@ export class ExplicitListener {
       greeting ??= chunk[0] === SOCKS_VERSION ? new SocksHandshake() : new HttpGreeting();
       act(greeting.read(chunk));
     };
-    const timer = setTimeout(() => socket.destroy(), PATIENCE);
+    // Who has ended its half will not say any more.
+    const left = (): void => void socket.destroy();
+    const timer = setTimeout(left, PATIENCE);
     socket.on('error', () => {});
     socket.on('readable', onReadable);
+    socket.on('end', left);
     socket.once('close', () => {
       settle();
       this.#greeting.delete(socket);

@@ -95,6 +95,8 @@ export class InnerTls {
         connection.verdict = verdict;
         return this.#over(() => this.#events.opaque());
       }
+      // There is no telling how an answer of HTTP would be said in it.
+      if (verdict?.action === 'answer') return this.#over(() => this.#events.failed('failed', new MentuError('protocol_unsupported')));
       if (this.#client.destroyed) return this.#over(() => this.#events.failed('aborted', new MentuError('client_aborted')));
       this.#secure(hello);
     });

@@ -26,6 +26,7 @@ export class RawRelay implements Stage, SpliceTap {
   readonly #beginning: RawBeginning;
   readonly #dialling = new AbortController();
   readonly #watch: StreamWatch | null;
+  readonly #isRecorded: boolean;
   readonly #bytes: { up: number; down: number };
   #client: Duplex;
   #upstream: Dialled | null = null;
@@ -39,8 +40,10 @@ export class RawRelay implements Stage, SpliceTap {
     this.#session = session;
     this.#beginning = beginning;
     this.#client = session.stream;
-    const settings = session.services.recorder.captureSettings;
-    this.#watch = settings && new StreamWatch(settings.beginning ?? 0);
+    const { captureSettings: settings, hooks } = session.services.recorder;
+    this.#isRecorded = settings !== null;
+    // Who judges connections is asked about TLS that begins half-way, recorded or not.
+    this.#watch = this.#isRecorded || hooks.connectIsTapped ? new StreamWatch(settings?.beginning ?? 0) : null;
     this.#bytes = this.#watch?.bytes ?? { up: 0, down: 0 };
   }
 
@@ -65,7 +68,7 @@ export class RawRelay implements Stage, SpliceTap {
     if (this.#isOver) return;
     this.#isOver = true;
     const { connection, services } = this.#session;
-    services.recorder.completeConnection(connection, { kind: 'tcp', outcome, error, bytes: this.#bytes, ...upstreamFacts(this.#upstream), ...(this.#watch ? { parts: [this.#watch] } : {}) });
+    services.recorder.completeConnection(connection, { kind: 'tcp', outcome, error, bytes: this.#bytes, ...upstreamFacts(this.#upstream), ...(this.#watch && this.#isRecorded ? { parts: [this.#watch] } : {}) });
     this.#dialling.abort(error);
     this.#inner?.close();
     if (outcome === 'completed') this.#client.destroy();
@@ -80,7 +83,7 @@ export class RawRelay implements Stage, SpliceTap {
     const { said } = this.#beginning;
     if (said) {
       this.#bytes.up += said.length;
-      this.pass('client', said);
+      if (this.#watch) this.pass('client', said);
       dialled.socket.write(said);
     }
     this.#join();

@@ -16,6 +16,8 @@ export interface StageOptions {
   readonly tap?: (hooks: PluginHooks) => void;
   readonly bodies?: { readonly keep?: 'whole' | 'none'; readonly limit?: number; readonly quota?: number };
   readonly maxConnections?: number;
+  /** Nobody takes records: none are made. */
+  readonly isUnrecorded?: boolean;
   readonly keyLog?: KeyLog;
   /** PEM; the CA of the test origins where it is left out. */
   readonly trustedCAs?: readonly string[];
@@ -54,7 +56,7 @@ export class Stage implements AsyncDisposable {
       warn: (error) => this.warnings.push(error),
     });
     options.tap?.(this.capture.hooks.forPlugin('test'));
-    this.capture.hooks.forPlugin('keeper').onFlowComplete.sink.tap('keeper', ({ line }) => void this.records.push(JSON.parse(line) as FlowRecord));
+    if (!options.isUnrecorded) this.capture.hooks.forPlugin('keeper').onFlowComplete.sink.tap('keeper', ({ line }) => void this.records.push(JSON.parse(line) as FlowRecord));
     writeFileSync(this.caFile, this.capture.authority.certificate);
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectionLimit } from '../../../core/listener/connection-limit.ts';
 import { Stage } from '../../stage/captured.ts';
 import { Origin } from '../../stage/origin.ts';
@@ -40,4 +41,19 @@ test('connections beyond the limit are reset and recorded, those before it are s
     served = await next.take('\r\n\r\n').then(async () => (await next.takeResponse()).body).catch(() => '');
   }
   assert.equal(served, 'ok');
+});
+
+test('clients that never say what they want are counted too, and leave room when they go', async () => {
+  await using origin = await Origin.http((_request, response) => response.end('ok'));
+  await using stage = await Stage.open({ 'api.test': origin }, { maxConnections: 3 });
+  const silent = [await stage.toProxy(), await stage.toProxy(), await stage.toProxy()];
+  const broken = await stage.toProxy().then(({ socket }) => once(socket, 'error'), (error: unknown) => [error]);
+  assert.equal((broken as [NodeJS.ErrnoException])[0].code, 'ECONNRESET');
+  const { kind, error } = await stage.record();
+  assert.deepEqual([kind, error?.code], ['tcp', 'too_many_connections']);
+  silent[0]!.socket.destroy();
+  await sleep(50);
+  const client = await stage.wire('api.test');
+  client.write(GET);
+  assert.equal((await client.takeResponse()).body, 'ok');
 });

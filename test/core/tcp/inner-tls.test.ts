@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { TLSSocket, connect as connectTls, createSecureContext } from 'node:tls';
-import type { PluginHooks } from '../../../core/index.ts';
+import type { Decision, PluginHooks } from '../../../core/index.ts';
 import { Stage, type StageOptions } from '../../stage/captured.ts';
 import { Origin, originCA } from '../../stage/origin.ts';
 import { Wire, soon, until } from '../../stage/wire.ts';
@@ -149,7 +149,7 @@ describe('TLS inside of a protocol', () => {
       { trustedCAs: [] },
     ));
 
-  for (const [action, outcome, code] of [['deny', 'denied', 'denied'], ['passthrough', 'completed', undefined]] as const) {
+  for (const [action, outcome, code] of [['deny', 'denied', 'denied'], ['answer', 'failed', 'protocol_unsupported'], ['passthrough', 'completed', undefined]] as const) {
     test(`is judged by its hello: ${action}`, () =>
       talk(
         25,
@@ -170,9 +170,30 @@ describe('TLS inside of a protocol', () => {
           client.socket.destroy();
           upstream.socket.destroy();
         },
-        { tap: (hooks: PluginHooks) => hooks.onConnect.tap('test', ({ clientHello }) => (clientHello ? { action, rule: 'the hello' } : undefined)) },
+        { tap: (hooks: PluginHooks) => hooks.onConnect.tap('test', ({ clientHello }) => (clientHello ? { action, rule: 'the hello', ...(action === 'answer' ? { status: 503 } : {}) } as Decision : undefined)) },
       ));
   }
+});
+
+test('TLS inside of a protocol is judged where nothing is recorded', () => {
+  const judged: string[] = [];
+  return talk(
+    25,
+    async (talking) => {
+      await agree(talking);
+      let said = 0;
+      (talking.upstream.socket as Socket).on('data', (chunk: Buffer) => (said += chunk.length));
+      await securing(talking.stage, talking.client).catch(() => null);
+      assert.deepEqual([judged, said], [['raw', 'tls mail.test'], 0]);
+    },
+    {
+      isUnrecorded: true,
+      tap: (hooks) => hooks.onConnect.tap('test', ({ protocol, clientHello }) => {
+        judged.push(clientHello ? `${protocol} ${clientHello.sni}` : protocol);
+        return clientHello ? { action: 'deny', rule: 'the hello' } : undefined;
+      }),
+    },
+  );
 });
 
 describe('TLS with something else than HTTP inside', () => {

@@ -208,3 +208,11 @@ describe('a slow client', () => {
       await until('the end', () => upstream.ended);
     }));
 });
+
+test('what a client says that ends its half at once is relayed where nobody watches', async () => {
+  await using origin = await Origin.raw((socket) => void socket.once('data', (chunk) => socket.end(chunk)));
+  await using stage = await Stage.open({ 'raw.test': origin }, { isUnrecorded: true });
+  const client = await stage.wire('raw.test', 9000);
+  client.socket.end('HE');
+  assert.equal(await client.takeAll(), 'HE');
+});
