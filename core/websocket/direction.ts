@@ -124,8 +124,8 @@ export class Direction implements MessageHandler {
       message.ended(complete);
       listed?.(complete);
     };
-    if (this.#inflation) this.#inflation.end(whole, ended);
-    else ended(whole);
+    if (!this.#inflation) ended(whole);
+    else if (!this.#inflation.end(whole, ended)) this.#inflationIsFull = true;
   }
 
   #captureDrained(): void {

@@ -10,6 +10,8 @@ const TAIL = Buffer.from([0x00, 0x00, 0xff, 0xff]);
 /** A message that grows beyond this, and by more than `MOST_GROWTH`, is a bomb. Bytes. */
 const FREE_SIZE = 16 * 1024 * 1024;
 const MOST_GROWTH = 100;
+/** Messages that may wait for their turn before the source is to pause: empty ones take no bytes, but their time. */
+const MOST_WAITING = 64;
 
 export interface InflationSink {
   /** A part of the message; false asks for a pause until `Inflation.resume`. */
@@ -44,7 +46,7 @@ export class Inflation {
 
   /**
    * @param onFault is called once; from then on messages are given as they came.
-   * @param onDrain is called after each `write` that returned false, when there is room again.
+   * @param onDrain is called after each `write` or `end` that returned false, when there is room again.
    */
   constructor(agreement: DeflateAgreement, onFault: (reason: string) => void, onDrain: () => void) {
     this.#agreement = agreement;
@@ -65,12 +67,13 @@ export class Inflation {
   }
 
   /**
-   * The message begun last is over. @param whole false where it was broken off.
+   * The message begun last is over. False asks for a pause of the source, as `write` does. @param whole false where it was broken off.
    * @param done is called when the sink has all that there is, perhaps in this turn; `whole` tells whether that is all of the message.
    */
-  end(whole: boolean, done: (whole: boolean) => void): void {
+  end(whole: boolean, done: (whole: boolean) => void): boolean {
     this.#queue.at(-1)!.end = { whole, done };
     this.#advance();
+    return this.#queue.length <= MOST_WAITING;
   }
 
   /** A sink that asked for a pause has room again. */
@@ -134,7 +137,7 @@ export class Inflation {
   #open(): InflateRaw {
     const inflate = createInflateRaw({ windowBits: this.#agreement.windowBits });
     inflate.on('data', (chunk: Buffer) => this.#give(inflate, chunk));
-    inflate.on('drain', () => this.#onDrain());
+    inflate.on('drain', () => this.#queue.length <= MOST_WAITING && this.#onDrain());
     inflate.on('error', (error: Error) => this.#break(inflate, `a compressed message cannot be undone: ${error.message}`));
     return inflate;
   }

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectionLimit } from '../../../core/listener/connection-limit.ts';
 import { Stage } from '../../stage/captured.ts';
 import { Origin } from '../../stage/origin.ts';
+import { soon } from '../../stage/wire.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: api.test\r\n\r\n';
 
@@ -47,7 +48,7 @@ test('clients that never say what they want are counted too, and leave room when
   await using origin = await Origin.http((_request, response) => response.end('ok'));
   await using stage = await Stage.open({ 'api.test': origin }, { maxConnections: 3 });
   const silent = [await stage.toProxy(), await stage.toProxy(), await stage.toProxy()];
-  const broken = await stage.toProxy().then(({ socket }) => once(socket, 'error'), (error: unknown) => [error]);
+  const broken = await stage.toProxy().then(({ socket }) => soon('the reset', once(socket, 'error')), (error: unknown) => [error]);
   assert.equal((broken as [NodeJS.ErrnoException])[0].code, 'ECONNRESET');
   const { kind, error } = await stage.record();
   assert.deepEqual([kind, error?.code], ['tcp', 'too_many_connections']);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { constants, deflateRawSync, createDeflateRaw } from 'node:zlib';
+import { Direction, type DirectionOwner } from '../../../core/websocket/direction.ts';
 import { Inflation } from '../../../core/websocket/inflation.ts';
 import { soon, until } from '../../stage/wire.ts';
 
@@ -111,4 +112,22 @@ test('a sink that asks for a pause gets no more until it is resumed, and its mes
     await new Promise((resolve) => setImmediate(resolve));
   }
   assert.deepEqual([ended, size], [true, total]);
+});
+
+test('empty messages that come faster than they are undone hold their sender, recorded or only observed', async () => {
+  let told = 0;
+  let released = 0;
+  const watch = { write: () => {}, end: () => told++, drop: () => {} } as unknown as DirectionOwner['watch'];
+  const owner: DirectionOwner = { settings: null, watch, released: () => void released++, message: () => {}, control: () => {}, fault: () => {} };
+  const direction = new Direction('server', owner, AGREED);
+  const empty = Buffer.from([0xc1, 0x00]);
+  // Without a window there is nothing to wait for.
+  direction.read(Buffer.from([0xc1, 0x01, 0x00]));
+  direction.read(Buffer.concat(Array<Buffer>(63).fill(empty)));
+  assert.equal(direction.isHeld, false);
+  direction.read(empty);
+  assert.equal(direction.isHeld, true);
+  await until('room', () => released > 0 && !direction.isHeld);
+  direction.finish();
+  await until('all of them', () => told === 65);
 });
