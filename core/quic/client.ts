@@ -42,7 +42,16 @@ export interface SecuredQuic {
 export async function connectQuic(transport: QuicTransport, target: QuicTarget): Promise<SecuredQuic> {
   target.signal.throwIfAborted();
   const port = new UdpPort(await connected(target), target);
-  return new Promise((resolve, reject) => new Handshake(transport, port, target, resolve, reject).start());
+  return new Promise((resolve, reject) => {
+    try {
+      new Handshake(transport, port, target, resolve, reject).start();
+    } catch (cause) {
+      // Such as a server name that the transport does not take.
+      port.close();
+      const { host, address } = target;
+      reject(new MentuError('connect_failed', { host, address, reason: cause instanceof Error ? cause.message : String(cause) }, { cause }));
+    }
+  });
 }
 
 async function connected({ address, port, host }: QuicTarget): Promise<Socket> {

@@ -91,7 +91,7 @@ export class QuicEndpoint {
     this.#begin(datagram, head.dcid, from);
   }
 
-  /** Ends all connections, with an application error code. */
+  /** Ends all connections, with an application error code; as with `close` of each, nobody here is told. */
   close(code: number): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -99,7 +99,7 @@ export class QuicEndpoint {
     this.#count(-this.#beginnings.size);
     this.#beginnings.clear();
     for (const connection of [...this.#connections]) {
-      connection.abort(code, 'shutting down');
+      connection.close(code, 'shutting down');
       connection.leave();
     }
     this.#options.port.close();

@@ -47,6 +47,7 @@ export class QuicSession {
     this.#onClose = onClose;
     connection.protocol = 'tls';
     connection.clientHello = arrival.hello;
+    connection.servesHttp3 = true;
     connection.pinned = services.pinnedNames.has(connection);
   }
 

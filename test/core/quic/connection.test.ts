@@ -177,3 +177,12 @@ test('gtlsclient shakes hands and is told of no error; its hello has a fingerpri
   assert.equal(connections[0]!.alpn, 'h3');
   assert.match(stage.arrivals[0]!.hello.ja4, /^q13/);
 });
+
+test('a server name that the transport does not take costs no socket', async (t) => {
+  const stage = await openEndpoint(t, {});
+  const sockets = (): number => process.getActiveResourcesInfo().filter((name) => name === 'UDPWrap').length;
+  const before = sockets();
+  for (let i = 0; i < 5; i++) await assert.rejects(connectTo(stage, stage.port, { serverName: `a\0${i}` }), { code: 'connect_failed' });
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.ok(sockets() <= before, `${sockets()} after ${before}`);
+});
