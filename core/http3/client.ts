@@ -36,6 +36,7 @@ export class Http3Client implements UpgradeSession {
       onRequestStream: () => {},
       onGoaway: (id) => this.#goaway(id),
       onStreamsAllowed: () => this.#openQueued(),
+      onExhausted: () => this.#retire(),
       onClose: (end) => this.#closed(end),
     });
   }
@@ -103,6 +104,14 @@ export class Http3Client implements UpgradeSession {
     const error = new MentuError('upstream_aborted', { host: this.host, reason: 'the server takes no further requests (GOAWAY)' });
     this.#queue.length = 0;
     for (const exchange of [...this.#open]) if (exchange.id === null || exchange.id >= id) exchange.fail(error, true, REFUSED);
+    this.#endWhenIdle();
+  }
+
+  /** What is under way goes on; what was not sent yet goes elsewhere. */
+  #retire(): void {
+    this.#leaving = true;
+    const error = new MentuError('upstream_aborted', { host: this.host, reason: 'the connection takes no further requests' });
+    for (const exchange of this.#queue.splice(0)) exchange.fail(error, true, REFUSED);
     this.#endWhenIdle();
   }
 

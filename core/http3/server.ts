@@ -29,6 +29,7 @@ export class Http3Server {
       onRequestStream: (stream) => this.#accept(stream),
       onGoaway: () => {},
       onStreamsAllowed: () => {},
+      onExhausted: () => this.close(),
       onClose: () => this.#closed(),
     });
   }

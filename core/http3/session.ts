@@ -23,6 +23,8 @@ export interface Http3SessionEvents {
   onRequestStream(stream: QuicStream): void;
   onGoaway(id: number): void;
   onStreamsAllowed(): void;
+  /** Further exchanges should have a connection of their own. */
+  onExhausted(): void;
   /** Once, whoever ended it. */
   onClose(end: QuicEnd): void;
 }
@@ -56,6 +58,7 @@ export class Http3Session {
         this.#openOwn();
         events.onStreamsAllowed();
       },
+      onExhausted: () => events.onExhausted(),
       onClose: (end) => this.#over(end),
     });
     this.#openOwn();

@@ -48,6 +48,8 @@ export interface QuicConnectionEvents {
   onStream(stream: QuicStream): void;
   /** The peer allows more streams than before: an `open` that gave null may now give one. */
   onStreamsAllowed(): void;
+  /** Once: what streams lost takes from what others may send, so no further ones should be opened. */
+  onExhausted?(): void;
   onClose(end: QuicEnd): void;
 }
 

@@ -16,6 +16,8 @@ const INTERNAL_ERROR = 0x1;
 const APPLICATION_ERROR = 0xc;
 /** Milliseconds of silence after which the connection of an open request asks whether the peer is there. */
 const KEEP_ALIVE = 15_000;
+/** Half of what the peer may send on all streams together, before some of it is read. Bytes. */
+const LOSS_LIMIT = 4 * 1024 * 1024;
 
 export interface LiveConnectionOptions {
   readonly role: 'client' | 'server';
@@ -49,6 +51,8 @@ export class LiveConnection implements QuicConnection, StreamHost {
   #gone = false;
   #scheduled: NodeJS.Immediate | null = null;
   #heard = performance.now();
+  /** Bytes that the peer may send no more, for nobody will read them. */
+  #lost = 0;
 
   constructor(machine: QuicMachine, options: LiveConnectionOptions) {
     this.machine = machine;
@@ -122,6 +126,14 @@ export class LiveConnection implements QuicConnection, StreamHost {
 
   received(bytes: number): void {
     this.#budget.delivered(bytes);
+  }
+
+  lost(bytes: number): void {
+    if (this.#lost >= LOSS_LIMIT) return;
+    this.#lost += bytes;
+    this.#budget.delivered(bytes);
+    // In a turn of its own: the reader of the stream has not been told yet.
+    if (this.#lost >= LOSS_LIMIT) setImmediate(() => this.#closed || this.#over || this.#events?.onExhausted?.());
   }
 
   over(stream: LiveStream): void {

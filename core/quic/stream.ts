@@ -4,6 +4,8 @@ import { BROKEN, NOTHING, STREAM_WINDOW, type QuicMachine } from './machine.ts';
 
 /** What is smaller is copied, so that it does not hold the memory of a whole chunk. */
 const SMALL = 8 * 1024;
+/** What is lost of a stream that the peer broke off while it was read: bytes of one turn, about. */
+const LOST_UNHELD = 64 * 1024;
 /** Chunks that one stream reads, and writes, before it is another's turn. */
 const CHUNKS_A_TURN = 8;
 const EMPTY = Buffer.alloc(0);
@@ -17,6 +19,8 @@ export interface StreamHost {
   wait(stream: LiveStream): void;
   /** Of what the stream was, `read` bytes came. */
   received(bytes: number): void;
+  /** The peer broke a stream off with so many bytes unread, at most: the transport gives no credit for them. */
+  lost(bytes: number): void;
   /** Both sides are over. */
   over(stream: LiveStream): void;
 }
@@ -30,6 +34,8 @@ export class LiveStream implements QuicStream {
   #ending = false;
   #drainWanted = false;
   #paused = false;
+  /** There may be more to read than came in one turn. */
+  #isHeldBack = false;
   #readOver: boolean;
   #writeOver: boolean;
   #stopped = false;
@@ -104,6 +110,7 @@ export class LiveStream implements QuicStream {
 
   pause(): void {
     this.#paused = true;
+    this.#isHeldBack = true;
   }
 
   resume(): void {
@@ -119,10 +126,14 @@ export class LiveStream implements QuicStream {
       const { machine } = this.#host;
       const { scratch } = machine.buffers;
       const read = machine.read(this.id, scratch);
-      if (read === NOTHING) return false;
+      if (read === NOTHING) {
+        this.#isHeldBack = false;
+        return false;
+      }
       if (read < 0) {
         const { code } = machine;
         this.#readEnded();
+        this.#host.lost(this.#isHeldBack ? STREAM_WINDOW : LOST_UNHELD);
         this.#events.onReset(read === BROKEN ? code : 0);
         return false;
       }

@@ -72,9 +72,18 @@ function identityOf(host: string): { key: string; certificate: string } {
 }
 
 /** A connection to the stage, as a client in a guest would have one to `name`. */
-export async function dialHttp3(stage: Stage, port: number, name: string): Promise<QuicConnection> {
+export function dialHttp3(stage: Stage, port: number, name: string): Promise<QuicConnection> {
+  return dial(port, name, stage.capture.authority.certificate);
+}
+
+/** A connection to an origin, with no stage between. */
+export function dialOrigin(port: number, name: string): Promise<QuicConnection> {
+  return dial(port, name, originCA.certificate);
+}
+
+async function dial(port: number, name: string, root: string): Promise<QuicConnection> {
   const transport = await loadTransport();
-  const config = transport.configure({ alpn: ['h3'], maxDatagram: MAX_DATAGRAM, maxStreams: 0, identity: null, roots: [stage.capture.authority.certificate] });
+  const config = transport.configure({ alpn: ['h3'], maxDatagram: MAX_DATAGRAM, maxStreams: 0, identity: null, roots: [root] });
   const target = { host: name, serverName: name, address: '127.0.0.1', port, config, maxDatagram: MAX_DATAGRAM, timeoutMs: 5_000, signal: new AbortController().signal };
   return (await connectQuic(transport, target)).connection;
 }

@@ -58,7 +58,7 @@ test('a WebSocket of HTTP/3 opens one of HTTP/1.1 where HTTP/2 is spoken without
 test('a WebSocket of HTTP/3 opens one of HTTP/1.1 where HTTP/3 is spoken without extended CONNECT', async () => {
   await using tcp = await origin(['h2', 'http/1.1'], true);
   // The SETTINGS of an end that is no server.
-  const silent = (connection: QuicConnection): void => void new Http3Session(connection, 'client', { onRequestStream() {}, onGoaway() {}, onStreamsAllowed() {}, onClose() {} });
+  const silent = (connection: QuicConnection): void => void new Http3Session(connection, 'client', { onRequestStream() {}, onGoaway() {}, onStreamsAllowed() {}, onExhausted() {}, onClose() {} });
   await using quic = await Http3Origin.open(() => {}, silent, tcp.port);
   await translated(tcp, '1.1');
   assert.equal(quic.connections.length, 1, 'it was asked over HTTP/3 first');
