@@ -30,12 +30,15 @@ export class MessageBytes {
   *json(): Generator<Buffer> {
     const { encoding } = this;
     const scratch = this.#blocks?.take() ?? Buffer.allocUnsafeSlow(BLOCK);
-    for (const piece of this.#pieces()) {
-      const text = piece.toString(encoding);
-      if (encoding === 'utf8') yield Buffer.from(JSON.stringify(text).slice(1, -1));
-      else yield scratch.subarray(0, scratch.write(text, 'latin1'));
+    try {
+      for (const piece of this.#pieces()) {
+        const text = piece.toString(encoding);
+        if (encoding === 'utf8') yield Buffer.from(JSON.stringify(text).slice(1, -1));
+        else yield scratch.subarray(0, scratch.write(text, 'latin1'));
+      }
+    } finally {
+      this.#blocks?.give([scratch]);
     }
-    this.#blocks?.give([scratch]);
   }
 
   /** It is not needed any longer. */

@@ -34,9 +34,14 @@ def hold(first, mine):
             if peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 failed += 1
                 continue
+            try:
+                if words:
+                    peer.send(words.replace(b"NUMBER", str(first + len(held) + 1).encode()))
+            except ConnectionResetError:
+                # It was one too many, and was told so as soon as it stood.
+                failed += 1
+                continue
             held.append(peer)
-            if words:
-                peer.send(words.replace(b"NUMBER", str(first + len(held)).encode()))
     return held, failed + connecting + mine - opened
 
 
