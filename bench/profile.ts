@@ -1,7 +1,7 @@
 /**
  * Runs our proxy alone under Node's sampling profiler and prints where its time goes:
  *
- *   node bench/profile.ts [--version h1|h2] [--seconds N] [--variant NAME] [--top N] [--keep]
+ *   node bench/profile.ts [--version h1|h2|h3] [--seconds N] [--variant NAME] [--top N] [--keep]
  *
  * The profiler counts the time in which a thread waits for its core as the function's own, mostly that of the
  * writes that wake the peer: measure on a quiet machine
@@ -14,6 +14,18 @@ import { writeOriginFiles } from './certificates.ts';
 import { STANDARD, VARIANTS, startMentu } from './contenders/mentu.ts';
 import { load, type Version } from './hey.ts';
 import { HOST, startOrigin } from './origin.ts';
+import { startCaddy } from './protocols/caddy.ts';
+import { loadHttp3 } from './protocols/gtlsclient.ts';
+import { freePort } from './server-process.ts';
+
+interface Turn {
+  readonly requests: number;
+  readonly perSecond: number;
+  /** Milliseconds; null where the client does not tell. */
+  readonly p50: number | null;
+  readonly p99: number | null;
+  readonly failure: string | null;
+}
 
 interface CpuProfile {
   readonly nodes: readonly { readonly id: number; readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number } }[];
@@ -34,23 +46,28 @@ const variant = [STANDARD, ...VARIANTS].find(({ name }) => name === values.varia
 if (!variant) throw new Error(`--variant is one of ${[STANDARD, ...VARIANTS].map(({ name }) => name).join(' | ')}`);
 
 const directory = mkdtempSync(join(tmpdir(), 'mentu-profile-'));
-const version = values.version as Version;
+const version = values.version as Version | 'h3';
 const files = writeOriginFiles(directory, HOST);
-const origin = await startOrigin(directory, files, false);
+const origin = version === 'h3' ? await startCaddy(directory, files) : await startOrigin(directory, files, false);
 try {
   const own = join(directory, 'mentu');
   const profiles = join(directory, 'profiles');
   for (const folder of [own, profiles]) mkdirSync(folder);
-  const mentu = await startMentu(variant, { directory: own, files }, `--cpu-prof --cpu-prof-dir=${profiles} --cpu-prof-interval=200`);
-  const options = { originPort: origin.port, proxyPort: mentu.port, version, connections: 32 };
-  await load({ ...options, seconds: 2 });
+  const http3 = version === 'h3' ? { listen: await freePort(), origin: origin.port } : null;
+  const mentu = await startMentu(http3 ? { ...variant, http3 } : variant, { directory: own, files }, `--cpu-prof --cpu-prof-dir=${profiles} --cpu-prof-interval=200`);
+  const turn = async (seconds: number): Promise<Turn> => {
+    if (version !== 'h3') return load({ originPort: origin.port, proxyPort: mentu.port, version, connections: 32, seconds });
+    const { answered, count, seconds: took, failure } = await loadHttp3(http3!.listen, origin.port, seconds);
+    return { requests: answered, perSecond: count / took, p50: null, p99: null, failure };
+  };
+  await turn(2);
   const before = mentu.process!.cpuSeconds();
-  const measured = await load({ ...options, seconds: Number(values.seconds) });
+  const measured = await turn(Number(values.seconds));
   const cpu = mentu.process!.cpuSeconds() - before;
   const memory = mentu.process!.residentMiB();
   const problems = await mentu.close();
   const flows = await mentu.recorded();
-  console.log(`${version}, ${variant.name}: ${Math.round(measured.perSecond)} requests/s, p50 ${measured.p50} ms, p99 ${measured.p99} ms, ${((cpu / measured.requests) * 1e6).toFixed(1)} µs of processor time a request, ${memory} MiB`);
+  console.log(`${version}, ${variant.name}: ${Math.round(measured.perSecond)} requests/s, ${measured.p50 === null ? '' : `p50 ${measured.p50} ms, p99 ${measured.p99} ms, `}${((cpu / measured.requests) * 1e6).toFixed(1)} µs of processor time a request, ${memory} MiB`);
   for (const problem of [measured.failure, ...problems]) if (problem !== null) console.log(`WRONG: ${problem}`);
   for (const file of readdirSync(profiles)) print(file, JSON.parse(readFileSync(join(profiles, file), 'utf8')) as CpuProfile, flows ?? measured.requests);
 } finally {

@@ -61,7 +61,8 @@ export class ProtocolRounds {
       if (!this.#options.parts.has(workload)) continue;
       for (const [index, turns] of this.#turns.entries()) {
         if (workload === 'h3' && index > 1) continue; // nobody else has it
-        const turn = await turns.take(workload, () => this.#run(workload, turns, index === 1), untilQuiet);
+        const { process } = (workload === 'h3' && index === 1 ? this.#http3?.ours : null) ?? turns.contender;
+        const turn = await turns.take(workload, () => this.#run(workload, turns, index === 1), process, untilQuiet);
         if (turn === null) continue;
         if (workload === 'streams') measured[index]!.requests += turn.answered;
         tell(round, workload, turns.contender.name, turn.failure ?? `${Math.round(turn.count / turn.seconds)} /s`);

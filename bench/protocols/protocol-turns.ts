@@ -28,10 +28,9 @@ export class ProtocolTurns {
     this.contender = contender;
   }
 
-  /** Null where it failed before: once is enough to know. */
-  async take(workload: Workload, run: () => Promise<Tally>, quiet: (process: ServerProcess) => Promise<void>): Promise<ProtocolTurn | null> {
+  /** Null where it failed before: once is enough to know. @param process whose processor time counts; null without a proxy. */
+  async take(workload: Workload, run: () => Promise<Tally>, process: ServerProcess | null, quiet: (process: ServerProcess) => Promise<void>): Promise<ProtocolTurn | null> {
     if (this.turns[workload].some(({ failure }) => failure !== null)) return null;
-    const { process } = this.contender;
     const before = process?.cpuSeconds() ?? 0;
     const tally = await run();
     if (process) await quiet(process);

@@ -33,8 +33,8 @@ test('what was not measured has no row', () => {
 
 test('what failed once is not tried again', async () => {
   const turns = turnsOf('peer', [turn(0, null, 'stalled after 0 answers')]);
-  assert.equal(await turns.take('websocket', () => assert.fail('it was tried'), async () => {}), null);
-  const taken = await turns.take('grpc', async () => ({ answered: 4, count: 3, seconds: 1, failure: null }), async () => {});
+  assert.equal(await turns.take('websocket', () => assert.fail('it was tried'), null, async () => {}), null);
+  const taken = await turns.take('grpc', async () => ({ answered: 4, count: 3, seconds: 1, failure: null }), null, async () => {});
   assert.deepEqual(taken, { answered: 4, count: 3, seconds: 1, failure: null, cpu: null });
 });
 
