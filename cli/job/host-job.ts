@@ -15,20 +15,23 @@ export interface HostExit {
 }
 
 export async function runHostJob(settings: JobSettings): Promise<HostExit> {
-  const host = new HostProcess(settings, (reason) => note(`mentu: ${visible(settings.command!)}: ${reason}`));
-  const forward = (signal: NodeJS.Signals): void => host.signal(signal);
+  let host: HostProcess | null = null;
+  const forward = (signal: NodeJS.Signals): void => host?.signal(signal);
   const onKey = (signal: NodeJS.Signals): void => {
-    if (!host.sharesTerminal) host.signal(signal);
+    if (host?.sharesTerminal === false) host.signal(signal);
   };
   const limit = new TimeLimit(settings.timeout);
+  // Before the command starts: a signal in between would end this process alone and leave the command behind.
   for (const signal of FORWARDED) process.on(signal, forward);
   for (const signal of KEYS) process.on(signal, onKey);
   try {
-    limit.target = { signal: (name) => host.signalAll(name), kill: () => host.signalAll('SIGKILL') };
+    const started = new HostProcess(settings, (reason) => note(`mentu: ${visible(settings.command!)}: ${reason}`));
+    host = started;
+    limit.target = { signal: (name) => started.signalAll(name), kill: () => started.signalAll('SIGKILL') };
     limit.start();
-    const code = await host.exited;
+    const code = await started.exited;
     if (!limit.expired) return { code, timedOut: false };
-    host.killRest();
+    started.killRest();
     note(timeoutText(settings.timeout));
     return { code: TIMED_OUT_CODE, timedOut: true };
   } finally {
