@@ -8,7 +8,8 @@ import { after, before, test } from 'node:test';
 import type { FlowRecord } from '../../core/index.ts';
 import { echo } from './stage/origin.ts';
 import { Stage } from './stage/stage.ts';
-import { Traces, commandLine, descendants, isRunning } from './stage/traces.ts';
+import { descendants } from '../stage/process-tree.ts';
+import { Traces, commandLine, isRunning } from './stage/traces.ts';
 import { flowsOf, until } from './stage/workspace.ts';
 
 const LIMIT = { timeout: 60_000 };

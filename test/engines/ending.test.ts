@@ -11,7 +11,8 @@ import type { GuestExit } from '../../plugins/engines/engine.ts';
 import { ENGINES } from './engines.ts';
 import type { TestedEngine } from './engines.ts';
 import { consume, specOf, until, within } from './job.ts';
-import { Traces, descendants } from './traces.ts';
+import { descendants } from '../stage/process-tree.ts';
+import { Traces } from './traces.ts';
 
 const HOST = join(import.meta.dirname, 'host.ts');
 

@@ -2,49 +2,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { descendants, namespacesOf, found, processes, straysIn } from '../stage/process-tree.ts';
+import type { ProcessEntry } from '../stage/process-tree.ts';
 import { until } from './job.ts';
 
 const GONE_WITHIN_MS = 5000;
-const NAMESPACES = ['user', 'net', 'mnt', 'pid', 'ipc', 'uts', 'cgroup'];
 const CONTROL_GROUPS = '/sys/fs/cgroup';
-
-export interface ProcessEntry {
-  readonly pid: number;
-  readonly parent: number;
-  readonly name: string;
-}
-
-/** What `read` finds of a process; nothing where it is gone. */
-function of<Found>(read: () => Found[]): Found[] {
-  try {
-    return read();
-  } catch {
-    return [];
-  }
-}
-
-/** All processes that have not ended, but for those that wait to be reaped. */
-function processes(): ProcessEntry[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => of(() => {
-    const [, comm = '', state = '', parent = ''] = /^\d+ \((.*)\) (\S) (\d+) /s.exec(readFileSync(`/proc/${name}/stat`, 'utf8')) ?? [];
-    return state === 'Z' ? [] : [{ pid: Number(name), parent: Number(parent), name: comm }];
-  }));
-}
-
-/** All processes below `pid`, at any depth; parents come first. */
-export function descendants(pid: number): ProcessEntry[] {
-  const all = processes();
-  const below = (parent: number): ProcessEntry[] => all.filter((entry) => entry.parent === parent).flatMap((entry) => [entry, ...below(entry.pid)]);
-  return below(pid);
-}
-
-function namespacesOf(pid: number): string[] {
-  return NAMESPACES.flatMap((kind) => of(() => [readlinkSync(`/proc/${pid}/ns/${kind}`)]));
-}
 
 /** As folders, for every hierarchy that is mounted. */
 function controlGroupsOf(pid: number): string[] {
-  return of(() => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n')).flatMap((line) => {
+  return found(() => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n')).flatMap((line) => {
     const [, controllers = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
     const roots = [CONTROL_GROUPS, join(CONTROL_GROUPS, 'unified'), ...controllers.replace('name=', '').split(',').map((name) => join(CONTROL_GROUPS, name)), join(CONTROL_GROUPS, controllers)];
     return roots.map((root) => join(root, path)).filter((folder) => existsSync(join(folder, 'cgroup.procs')));
@@ -53,13 +20,14 @@ function controlGroupsOf(pid: number): string[] {
 
 /** Names of Unix sockets: where they lie, or what they are called where they are abstract. */
 function socketNames(pid: number): string[] {
-  const inodes = new Set(of(() => readdirSync(`/proc/${pid}/fd`)).flatMap((fd) => of(() => [/^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? ''])));
-  const lines = of(() => readFileSync(`/proc/${pid}/net/unix`, 'utf8').split('\n'));
+  const inodes = new Set(found(() => readdirSync(`/proc/${pid}/fd`)).flatMap((fd) => found(() => [/^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? ''])));
+  const lines = found(() => readFileSync(`/proc/${pid}/net/unix`, 'utf8').split('\n'));
   return lines.map((line) => line.split(/\s+/)).filter((fields) => inodes.has(fields[6] ?? '') && fields[7]).map((fields) => fields[7]!);
 }
 
 export class Traces {
   readonly processes: readonly ProcessEntry[];
+  readonly #host: number;
   readonly #namespaces: ReadonlySet<string>;
   readonly #groups: readonly string[];
   readonly #sockets: readonly string[];
@@ -67,6 +35,7 @@ export class Traces {
 
   /** What `host` has made by now. `folders`: where it may keep files while it runs, as they are without it. */
   constructor(host: number, folders: ReadonlyMap<string, string>) {
+    this.#host = host;
     this.processes = descendants(host);
     const without = <Value>(values: readonly Value[], own: readonly Value[]): Value[] => values.filter((value) => !own.includes(value));
     this.#namespaces = new Set(without(this.processes.flatMap(({ pid }) => namespacesOf(pid)), namespacesOf(process.pid)));
@@ -91,7 +60,8 @@ export class Traces {
   async gone(): Promise<void> {
     const left = (): ProcessEntry[] => processes().filter(({ pid, name }) => this.processes.some((entry) => entry.pid === pid && entry.name === name));
     await until('the processes are gone', () => left().length === 0, GONE_WITHIN_MS).catch((error: Error) => assert.fail(`${error.message}: ${JSON.stringify(left())}`));
-    await until('the namespaces are gone', () => !processes().some(({ pid }) => namespacesOf(pid).some((id) => this.#namespaces.has(id))), GONE_WITHIN_MS);
+    const strays = (): ProcessEntry[] => straysIn(this.#namespaces, this.#host);
+    await until('the namespaces are gone', () => strays().length === 0, GONE_WITHIN_MS).catch((error: Error) => assert.fail(`${error.message}: ${JSON.stringify(strays())}`));
     await until('the control groups are gone', () => !this.#groups.some((folder) => existsSync(folder)), GONE_WITHIN_MS);
     assert.deepEqual(this.#sockets.filter((path) => existsSync(path)), [], 'sockets');
     assert.deepEqual(Traces.listing(...this.#folders.keys()), this.#folders, 'files');

@@ -10,7 +10,7 @@ import { LimitGroup } from '../../../../plugins/engines/limits/group.ts';
 import { findPlaces } from '../../../../plugins/engines/limits/hierarchies.ts';
 import { newGroupName, sweepLeftovers } from '../../../../plugins/engines/limits/leftovers.ts';
 import { until } from '../../../engines/job.ts';
-import { descendants } from '../../../engines/traces.ts';
+import { descendants } from '../../../stage/process-tree.ts';
 
 const HOST = join(import.meta.dirname, '../../../engines/host.ts');
 const LIMITS = { cpus: 1, memoryMiB: 256 };

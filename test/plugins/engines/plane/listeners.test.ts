@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { Workspace, until } from '../../../e2e/stage/workspace.ts';
-import { descendants } from '../../../e2e/stage/traces.ts';
+import { descendants } from '../../../stage/process-tree.ts';
 
 /** Connections that may wait to be accepted at each TCP socket that listens in the network of a process. */
 function queues(pid: number): number[] {

@@ -12,7 +12,7 @@ import { QEMU } from '../../../engines/engines.ts';
 import { runJob } from '../../../engines/job.ts';
 import { assertHolds, row, table } from '../../../engines/pairs.ts';
 import type { Row } from '../../../engines/pairs.ts';
-import { descendants } from '../../../engines/traces.ts';
+import { descendants } from '../../../stage/process-tree.ts';
 
 const WITHOUT = ['confinement'];
 const PROGRAMS = ['qemu-system', 'virtiofsd'] as const;
